@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/bits.h>
+#include <linux/iommu.h>
+#include <linux/kernel.h>
+
+#include "iommu_map_nosync.h"
+
+/*
+ * The largest IO page that fits at this place, and how many of them until a
+ * still larger one fits.  0 when not even the smallest does.
+ */
+static size_t best_io_page(const struct iommu_domain *domain,
+			   unsigned long iova, phys_addr_t paddr, size_t size,
+			   size_t *count)
+{
+	unsigned long fits = domain->pgsize_bitmap & GENMASK(__fls(size), 0);
+	unsigned long larger, lead;
+	unsigned int order;
+
+	if (iova | paddr)
+		fits &= GENMASK(__ffs(iova | paddr), 0);
+	if (!fits)
+		return 0;
+
+	order = __fls(fits);
+	larger = domain->pgsize_bitmap & ~GENMASK(order, 0);
+	if (larger) {
+		larger = BIT(__ffs(larger));
+		lead = larger - (iova & (larger - 1));
+		if (!((iova ^ paddr) & (larger - 1)) && lead < size &&
+		    size - lead >= larger)
+			size = lead;
+	}
+	*count = size >> order;
+	return BIT(order);
+}
+
+int compat_iommu_map_nosync(struct iommu_domain *domain, unsigned long iova,
+			    phys_addr_t paddr, size_t size, int prot)
+{
+	const struct iommu_domain_ops *ops = domain->ops;
+	size_t pgsize, count, mapped, done = 0;
+	unsigned long min_mask;
+	int rc = 0;
+
+	if (!ops->map_pages)
+		return iommu_map(domain, iova, paddr, size, prot);
+
+	if (WARN_ON(!(domain->type & __IOMMU_DOMAIN_PAGING) ||
+		    !domain->pgsize_bitmap || !size))
+		return -EINVAL;
+	min_mask = BIT(__ffs(domain->pgsize_bitmap)) - 1;
+	if (WARN_ON((iova | paddr | size) & min_mask))
+		return -EINVAL;
+
+	while (done < size) {
+		pgsize = best_io_page(domain, iova + done, paddr + done,
+				      size - done, &count);
+		mapped = 0;
+		rc = pgsize ? ops->map_pages(domain, iova + done, paddr + done,
+					     pgsize, count, prot, GFP_KERNEL,
+					     &mapped) :
+			      -EINVAL;
+		/* A driver that fails may still have mapped a part. */
+		done += mapped;
+		if (rc)
+			break;
+		if (WARN_ON(!mapped)) {
+			rc = -EIO;
+			break;
+		}
+	}
+
+	if (rc && done)
+		iommu_unmap(domain, iova, done);
+	return rc;
+}
+
+void compat_iommu_sync_map(struct iommu_domain *domain, unsigned long iova,
+			   size_t size)
+{
+	if (domain->ops->map_pages && domain->ops->iotlb_sync_map)
+		domain->ops->iotlb_sync_map(domain, iova, size);
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who has what mapped and pinned: /sys/kernel/debug/iommufd/.
+ *
+ * stats: totals of the module, all 0 when nothing is open.
+ * contexts: each open file, its address spaces and page tables.
+ */
+#include <linux/debugfs.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/seq_file.h>
+
+#include "debugfs.h"
+#include "hwpt.h"
+
+static struct dentry *debugfs_dir;
+/* Protects the list and keeps what is on it from being torn down. */
+static DEFINE_MUTEX(contexts_lock);
+static LIST_HEAD(contexts);
+
+void iommufd_debugfs_add(struct iommufd_ctx *ictx)
+{
+	mutex_lock(&contexts_lock);
+	list_add_tail(&ictx->item, &contexts);
+	mutex_unlock(&contexts_lock);
+}
+
+void iommufd_debugfs_remove(struct iommufd_ctx *ictx)
+{
+	mutex_lock(&contexts_lock);
+	list_del(&ictx->item);
+	mutex_unlock(&contexts_lock);
+}
+
+static int stats_show(struct seq_file *s, void *unused)
+{
+	struct list_head *pos;
+	unsigned int n = 0;
+
+	mutex_lock(&contexts_lock);
+	list_for_each(pos, &contexts)
+		n++;
+	mutex_unlock(&contexts_lock);
+
+	seq_printf(s, "contexts %u\n", n);
+	seq_printf(s, "objects %lu\n", iommufd_count_objects());
+	seq_printf(s, "areas %lu\n", iopt_count_areas());
+	seq_printf(s, "pages %lu\n", iopt_pages_count_objects());
+	seq_printf(s, "pinned_pages %lu\n", iopt_pages_count_pinned());
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(stats);
+
+static void show_ioas(struct seq_file *s, struct iommufd_ioas *ioas)
+{
+	struct io_pagetable *iopt = &ioas->iopt;
+	struct iommufd_hwpt *hwpt;
+
+	down_read(&iopt->iova_rwsem);
+	seq_printf(s, "  ioas %u: %lu maps (%lu by VFIO), %lu bytes%s%s\n",
+		   ioas->obj.id, iopt->nr_areas, iopt->nr_compat,
+		   iopt->mapped_bytes,
+		   ioas->obj.ictx->vfio_ioas == ioas ? ", compatibility" : "",
+		   iopt->disable_large_pages ? ", no large IO pages" : "");
+	up_read(&iopt->iova_rwsem);
+
+	mutex_lock(&ioas->mutex);
+	list_for_each_entry(hwpt, &ioas->hwpts, item)
+		seq_printf(s, "    hwpt %u: %u groups%s\n", hwpt->obj.id,
+			   hwpt->groups,
+			   hwpt->enforce_cache_coherency ? ", coherent" : "");
+	mutex_unlock(&ioas->mutex);
+}
+
+static int contexts_show(struct seq_file *s, void *unused)
+{
+	struct iommufd_object *obj;
+	struct iommufd_ctx *ictx;
+	struct iommufd_ioas *ioas;
+	unsigned long id;
+
+	mutex_lock(&contexts_lock);
+	list_for_each_entry(ictx, &contexts, item) {
+		seq_printf(s, "pid %d (%s)\n", ictx->pid, ictx->comm);
+		xa_for_each(&ictx->objects, id, obj) {
+			ioas = iommufd_ioas_find(ictx, id);
+			if (IS_ERR(ioas))
+				continue;
+			show_ioas(s, ioas);
+			iommufd_object_done(&ioas->obj);
+		}
+	}
+	mutex_unlock(&contexts_lock);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(contexts);
+
+void iommufd_debugfs_init(void)
+{
+	debugfs_dir = debugfs_create_dir("iommufd", NULL);
+	debugfs_create_file("stats", 0400, debugfs_dir, NULL, &stats_fops);
+	debugfs_create_file("contexts", 0400, debugfs_dir, NULL,
+			    &contexts_fops);
+}
+
+void iommufd_debugfs_exit(void)
+{
+	debugfs_remove_recursive(debugfs_dir);
+}

@@ -1,0 +1,1263 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mappings of an IO address space.
+ *
+ * A mapping is an area: it first takes its IOVAs (PENDING), then its pages are
+ * pinned and mapped in each domain, with no lock held that another mapping
+ * needs, then it becomes LIVE.  Unmapping goes the same way back: all areas of
+ * the request become DYING at once, under one lock, so that what other threads
+ * map meanwhile cannot be mistaken for a part of it; then they are unmapped
+ * from the domains, adjacent areas in one go; only then are pages unpinned.
+ *
+ * While no domain is there nothing is pinned.  The first domain pins all areas,
+ * the last one to go unpins them.
+ *
+ * iommu_unmap() of 6.1 corrupts memory when it is given less than an IO page, a
+ * hole, or all of the aperture.  What is unmapped here begins and ends with an
+ * area (or, for areas that were cut, with a CPU page where IO pages are no
+ * larger), areas are mapped without a gap, and no call spans more than
+ * IOPT_IO_CHUNK, on whose multiples no IO page lies across.
+ */
+#define pr_fmt(fmt) "iommufd: " fmt
+
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "io_pagetable.h"
+#include "iommu_map_nosync.h"
+
+/* The longest range that the IOMMU driver sees at once. */
+#define IOPT_IO_CHUNK SZ_1G
+/* How long an in-kernel user may take to let go of a range. */
+#define IOPT_ACCESS_WAIT (5 * HZ)
+
+static struct kmem_cache *iopt_area_cache;
+static DEFINE_PER_CPU(long, nr_areas);
+
+void iopt_init_table(struct io_pagetable *iopt)
+{
+	init_rwsem(&iopt->domains_rwsem);
+	INIT_LIST_HEAD(&iopt->domains);
+	init_rwsem(&iopt->iova_rwsem);
+	iopt->areas = RB_ROOT_CACHED;
+	iopt->reserved = RB_ROOT_CACHED;
+	iopt->allowed = RB_ROOT_CACHED;
+	iopt->iova_alignment = 1;
+	init_waitqueue_head(&iopt->wait);
+	init_rwsem(&iopt->access_rwsem);
+	INIT_LIST_HEAD(&iopt->accesses);
+}
+
+/**
+ * iopt_destroy_table() - Free what an empty io_pagetable still holds
+ * @iopt: io_pagetable without areas, domains and accesses
+ */
+void iopt_destroy_table(struct io_pagetable *iopt)
+{
+	WARN_ON(!RB_EMPTY_ROOT(&iopt->areas.rb_root));
+	WARN_ON(!RB_EMPTY_ROOT(&iopt->reserved.rb_root));
+	WARN_ON(!list_empty(&iopt->domains));
+	WARN_ON(!list_empty(&iopt->accesses));
+	iopt_free_allowed(&iopt->allowed);
+}
+
+static struct iopt_area *area_alloc(struct iopt_pages *pages)
+{
+	struct iopt_area *area;
+
+	area = kmem_cache_zalloc(iopt_area_cache, GFP_KERNEL_ACCOUNT);
+	if (!area)
+		return NULL;
+	area->pages = pages;
+	iopt_pages_get(pages);
+	this_cpu_inc(nr_areas);
+	return area;
+}
+
+static void area_free(struct iopt_area *area)
+{
+	iopt_pages_put(area->pages);
+	kmem_cache_free(iopt_area_cache, area);
+	this_cpu_dec(nr_areas);
+}
+
+static void chain_free(struct iopt_area *chain)
+{
+	struct iopt_area *area;
+
+	while ((area = chain)) {
+		chain = area->next;
+		area_free(area);
+		cond_resched();
+	}
+}
+
+static void area_insert(struct io_pagetable *iopt, struct iopt_area *area)
+{
+	interval_tree_insert(&area->node, &iopt->areas);
+	iopt->nr_areas++;
+	iopt->nr_compat += area->compat;
+	iopt->mapped_bytes += iopt_area_length(area);
+}
+
+static void area_remove(struct io_pagetable *iopt, struct iopt_area *area)
+{
+	interval_tree_remove(&area->node, &iopt->areas);
+	iopt->nr_areas--;
+	iopt->nr_compat -= area->compat;
+	iopt->mapped_bytes -= iopt_area_length(area);
+	iopt->alloc_hint = min(iopt->alloc_hint, area->node.start);
+}
+
+static void wake_waiters(struct io_pagetable *iopt)
+{
+	if (iopt->nr_waiters)
+		wake_up_all(&iopt->wait);
+}
+
+/* ------------------------------------------------------------------ */
+/* Areas and domains */
+
+#ifdef IOMMUFD_DEBUG
+/* What iommu_unmap() must never see; walks each page, for debug guests only. */
+static void assert_unmap(struct iommu_domain *domain, unsigned long first,
+			 unsigned long last)
+{
+	unsigned long step = BIT(__ffs(domain->pgsize_bitmap));
+	unsigned long iova = first;
+
+	WARN_ON((first | (last + 1)) & (step - 1));
+	WARN_ON(first <= domain->geometry.aperture_start &&
+		last >= domain->geometry.aperture_end);
+	do {
+		if (WARN_ON(!iommu_iova_to_phys(domain, iova)))
+			return;
+		iova += step;
+	} while (iova - 1 < last);
+}
+#else
+static inline void assert_unmap(struct iommu_domain *domain,
+				unsigned long first, unsigned long last)
+{
+}
+#endif
+
+/*
+ * Unmap IOVAs that are wholly mapped, from the start of an IO page to the end
+ * of one.  False when the driver did not do it.
+ */
+static bool domain_unmap(struct iommu_domain *domain, unsigned long first,
+			 unsigned long last)
+{
+	struct iommu_iotlb_gather gather;
+	unsigned long chunk_last;
+	size_t length;
+
+	assert_unmap(domain, first, last);
+	for (;; first = chunk_last + 1) {
+		chunk_last = min(last, first | (IOPT_IO_CHUNK - 1));
+		length = chunk_last - first + 1;
+		iommu_iotlb_gather_init(&gather);
+		if (WARN_ON(iommu_unmap_fast(domain, first, length, &gather) !=
+			    length)) {
+			iommu_iotlb_sync(domain, &gather);
+			return false;
+		}
+		iommu_iotlb_sync(domain, &gather);
+		if (chunk_last == last)
+			return true;
+		cond_resched();
+	}
+}
+
+/* Map contiguous memory; after an error nothing of it is mapped. */
+static int domain_map_run(struct iommu_domain *domain, unsigned long iova,
+			  phys_addr_t phys, unsigned long length, int prot,
+			  unsigned long max_io_page)
+{
+	unsigned long done = 0, part;
+	int rc;
+
+	while (done != length) {
+		/* An IO page never lies across a multiple of max_io_page. */
+		part = max_io_page - ((iova + done) & (max_io_page - 1));
+		part = min(part, length - done);
+		rc = compat_iommu_map_nosync(domain, iova + done, phys + done,
+					     part, prot);
+		if (rc) {
+			if (done)
+				domain_unmap(domain, iova, iova + done - 1);
+			return rc;
+		}
+		done += part;
+	}
+	return 0;
+}
+
+/* Map the pinned pages of an area; after an error nothing of it is mapped. */
+static int area_map_domain(struct io_pagetable *iopt, struct iopt_area *area,
+			   struct iommu_domain *domain)
+{
+	unsigned long max_io_page =
+		iopt->disable_large_pages ? PAGE_SIZE : IOPT_IO_CHUNK;
+	unsigned long iova = area->node.start, left = iopt_area_length(area);
+	unsigned long offset = area->page_offset;
+	unsigned long npages, pfn, length;
+	struct pfn_cursor cur;
+	int rc;
+
+	lockdep_assert_held(&iopt->domains_rwsem);
+	lockdep_assert_held(&area->pages->mutex);
+
+	pfn_cursor_init(&cur, &area->pages->extents, area->first_page,
+			iopt_area_last_page(area));
+	while ((npages = pfn_cursor_next(&cur, &pfn))) {
+		length = min(npages * PAGE_SIZE - offset, left);
+		rc = domain_map_run(domain, iova, PFN_PHYS(pfn) + offset,
+				    length, area->prot, max_io_page);
+		if (rc) {
+			if (iova != area->node.start)
+				domain_unmap(domain, area->node.start,
+					     iova - 1);
+			return rc;
+		}
+		iova += length;
+		left -= length;
+		offset = 0;
+		cond_resched();
+	}
+	compat_iommu_sync_map(domain, area->node.start, iopt_area_length(area));
+	return 0;
+}
+
+static void area_unmap_domain(struct iopt_area *area,
+			      struct iommu_domain *domain)
+{
+	if (!domain_unmap(domain, area->node.start, area->node.last))
+		area->pages->leak = true;
+}
+
+/* Uncharges once for many areas of one process in a row. */
+struct uncharge_batch {
+	struct iopt_pages *pages;
+	unsigned long npages;
+};
+
+static void uncharge_flush(struct uncharge_batch *batch)
+{
+	if (!batch->pages)
+		return;
+	iopt_pages_uncharge(batch->pages, batch->npages);
+	iopt_pages_put(batch->pages);
+	batch->pages = NULL;
+	batch->npages = 0;
+}
+
+static void area_unpin(struct iopt_area *area, struct uncharge_batch *batch)
+{
+	struct iopt_pages *pages = area->pages;
+	unsigned long npages;
+
+	mutex_lock(&pages->mutex);
+	npages = iopt_pages_unpin(pages, area->first_page,
+				  iopt_area_last_page(area));
+	mutex_unlock(&pages->mutex);
+	if (!npages)
+		return;
+
+	if (batch->pages && (batch->pages->owner != pages->owner ||
+			     batch->pages->account != pages->account))
+		uncharge_flush(batch);
+	if (!batch->pages) {
+		iopt_pages_get(pages);
+		batch->pages = pages;
+	}
+	batch->npages += npages;
+}
+
+/* Map an area in one domain; pin it before if @pin. */
+static int area_show(struct io_pagetable *iopt, struct iopt_area *area,
+		     struct iommu_domain *domain, bool pin)
+{
+	struct uncharge_batch uncharge = {};
+	int rc = 0;
+
+	mutex_lock(&area->pages->mutex);
+	if (pin)
+		rc = iopt_pages_pin(area->pages, area->first_page,
+				    iopt_area_last_page(area));
+	if (rc)
+		pin = false;
+	else
+		rc = area_map_domain(iopt, area, domain);
+	mutex_unlock(&area->pages->mutex);
+
+	if (rc && pin) {
+		area_unpin(area, &uncharge);
+		uncharge_flush(&uncharge);
+	}
+	return rc;
+}
+
+/* Pin an area and map it in all domains. */
+static int area_fill(struct io_pagetable *iopt, struct iopt_area *area)
+{
+	struct uncharge_batch uncharge = {};
+	struct iopt_domain *idomain;
+	bool first = true;
+	int rc;
+
+	list_for_each_entry(idomain, &iopt->domains, item) {
+		rc = area_show(iopt, area, idomain->domain, first);
+		if (rc)
+			goto err_unmap;
+		first = false;
+	}
+	return 0;
+
+err_unmap:
+	if (first)
+		return rc;
+	list_for_each_entry_continue_reverse(idomain, &iopt->domains, item)
+		area_unmap_domain(area, idomain->domain);
+	area_unpin(area, &uncharge);
+	uncharge_flush(&uncharge);
+	return rc;
+}
+
+/*
+ * Unmap a chain in order of IOVA from one domain, adjacent areas together.
+ * @end is where the chain stops.
+ */
+static void chain_unmap_domain(struct iopt_area *chain, struct iopt_area *end,
+			       struct iommu_domain *domain)
+{
+	struct iopt_area *area = chain, *first;
+	unsigned long last;
+
+	while (area != end) {
+		first = area;
+		do {
+			last = area->node.last;
+			area = area->next;
+		} while (area != end && area->node.start == last + 1);
+
+		if (domain_unmap(domain, first->node.start, last))
+			continue;
+		for (; first != area; first = first->next)
+			first->pages->leak = true;
+	}
+}
+
+/* Undo area_fill() for a chain in order of IOVA, up to @end. */
+static void chain_unfill(struct io_pagetable *iopt, struct iopt_area *chain,
+			 struct iopt_area *end)
+{
+	struct uncharge_batch uncharge = {};
+	struct iopt_domain *idomain;
+	struct iopt_area *area;
+
+	lockdep_assert_held(&iopt->domains_rwsem);
+
+	if (list_empty(&iopt->domains))
+		return;
+	list_for_each_entry(idomain, &iopt->domains, item)
+		chain_unmap_domain(chain, end, idomain->domain);
+	for (area = chain; area != end; area = area->next) {
+		area_unpin(area, &uncharge);
+		cond_resched();
+	}
+	uncharge_flush(&uncharge);
+}
+
+/* ------------------------------------------------------------------ */
+/* Map and copy */
+
+/* May a mapping lie there?  The order of checks is that of VFIO type1. */
+static int check_iova(struct io_pagetable *iopt,
+		      const struct iopt_map_args *args)
+{
+	unsigned long last;
+
+	if (args->iova & (iopt->iova_alignment - 1))
+		return -EINVAL;
+	if (check_add_overflow(args->iova, args->length - 1, &last))
+		return -EOVERFLOW;
+	if (iopt_area_first(iopt, args->iova, last))
+		return -EEXIST;
+	if (args->compat_limit && iopt->nr_compat >= args->compat_limit)
+		return -ENOSPC;
+	if (iopt_iova_reserved(iopt, args->iova, last))
+		return -EINVAL;
+	return 0;
+}
+
+/* Give a chain of areas its IOVAs. */
+static int chain_insert(struct io_pagetable *iopt, struct iopt_area *chain,
+			struct iopt_map_args *args)
+{
+	unsigned long mask, iova, length;
+	struct iopt_area *area;
+	int rc;
+
+	down_write(&iopt->iova_rwsem);
+	mask = iopt->iova_alignment - 1;
+	rc = -EINVAL;
+	if (!args->length || (args->length & mask))
+		goto out_unlock;
+	for (area = chain; area; area = area->next)
+		if ((area->page_offset | iopt_area_length(area)) & mask)
+			goto out_unlock;
+
+	if (args->alloc_iova)
+		rc = iopt_alloc_iova(iopt,
+				     chain->pages->uva +
+				     iopt_area_offset(chain, chain->node.start),
+				     args->length, &args->iova);
+	else
+		rc = check_iova(iopt, args);
+	if (rc)
+		goto out_unlock;
+
+	iova = args->iova;
+	for (area = chain; area; area = area->next) {
+		length = iopt_area_length(area);
+		area->node.start = iova;
+		area->node.last = iova + length - 1;
+		area->state = IOPT_AREA_PENDING;
+		area_insert(iopt, area);
+		iova += length;
+	}
+out_unlock:
+	up_write(&iopt->iova_rwsem);
+	return rc;
+}
+
+static void chain_remove(struct io_pagetable *iopt, struct iopt_area *chain)
+{
+	struct iopt_area *area;
+
+	down_write(&iopt->iova_rwsem);
+	for (area = chain; area; area = area->next)
+		area_remove(iopt, area);
+	wake_waiters(iopt);
+	up_write(&iopt->iova_rwsem);
+}
+
+static void chain_set_state(struct io_pagetable *iopt, struct iopt_area *chain,
+			    enum iopt_area_state state)
+{
+	struct iopt_area *area;
+
+	down_write(&iopt->iova_rwsem);
+	for (area = chain; area; area = area->next)
+		area->state = state;
+	wake_waiters(iopt);
+	up_write(&iopt->iova_rwsem);
+}
+
+/*
+ * Map a chain of areas whose nodes say only how long they are.  Takes the chain
+ * over, also when it fails.
+ */
+static int chain_map(struct io_pagetable *iopt, struct iopt_area *chain,
+		     struct iopt_map_args *args)
+{
+	struct iopt_area *area;
+	int rc;
+
+	for (area = chain; area; area = area->next) {
+		area->prot = args->prot;
+		area->compat = args->compat;
+	}
+
+	down_read(&iopt->domains_rwsem);
+	rc = chain_insert(iopt, chain, args);
+	if (rc)
+		goto out_unlock;
+	for (area = chain; area; area = area->next) {
+		rc = area_fill(iopt, area);
+		if (rc) {
+			chain_unfill(iopt, chain, area);
+			chain_remove(iopt, chain);
+			goto out_unlock;
+		}
+	}
+	chain_set_state(iopt, chain, IOPT_AREA_LIVE);
+out_unlock:
+	up_read(&iopt->domains_rwsem);
+	if (rc)
+		chain_free(chain);
+	return rc;
+}
+
+/**
+ * iopt_map_user_pages() - Map memory of a process
+ * @iopt: io_pagetable
+ * @owner: the process; its memory is pinned if there is a domain
+ * @account: whom to charge
+ * @uva: first byte
+ * @args: where and how; args->iova is set
+ *
+ * Return: 0, or -EINVAL length 0, alignment, or reserved IOVAs; -EEXIST
+ * something is mapped there; -ENOSPC no free IOVAs, or the limit of areas;
+ * -EOVERFLOW; -EFAULT; -ENOMEM; -EINTR.
+ * Context: may sleep.
+ */
+int iopt_map_user_pages(struct io_pagetable *iopt,
+			struct iommufd_owner *owner,
+			enum iommufd_account account, unsigned long uva,
+			struct iopt_map_args *args)
+{
+	struct iopt_pages *pages;
+	struct iopt_area *area;
+	unsigned long last;
+
+	if (!args->length)
+		return -EINVAL;
+	if (check_add_overflow(uva, args->length - 1, &last) ||
+	    last > ULONG_MAX - PAGE_SIZE)
+		return -EOVERFLOW;
+
+	pages = iopt_pages_alloc(owner, account, uva, args->length,
+				 args->prot & IOMMU_WRITE);
+	if (!pages)
+		return -ENOMEM;
+	area = area_alloc(pages);
+	iopt_pages_put(pages);
+	if (!area)
+		return -ENOMEM;
+	area->page_offset = uva % PAGE_SIZE;
+	area->node.last = args->length - 1;
+	return chain_map(iopt, area, args);
+}
+
+/* A chain of new areas over the memory that is mapped at @iova. */
+static int chain_of_mapped(struct io_pagetable *iopt, unsigned long iova,
+			   struct iopt_map_args *args, struct iopt_area **chain)
+{
+	struct iopt_area **tail = chain, *area, *copy;
+	unsigned long last, part_last, offset;
+	int rc = 0;
+
+	*chain = NULL;
+	if (!args->length)
+		return -EINVAL;
+	if (check_add_overflow(iova, args->length - 1, &last))
+		return -EOVERFLOW;
+
+	down_read(&iopt->iova_rwsem);
+	for (;; iova = part_last + 1) {
+		rc = -ENOENT;
+		area = iopt_area_first(iopt, iova, iova);
+		if (!area || area->state != IOPT_AREA_LIVE)
+			break;
+		rc = -EPERM;
+		if ((args->prot & IOMMU_WRITE) && !area->pages->writable)
+			break;
+		rc = -ENOMEM;
+		copy = area_alloc(area->pages);
+		if (!copy)
+			break;
+		part_last = min(last, area->node.last);
+		offset = iopt_area_offset(area, iova);
+		copy->first_page = offset / PAGE_SIZE;
+		copy->page_offset = offset % PAGE_SIZE;
+		copy->node.last = part_last - iova;
+		*tail = copy;
+		tail = &copy->next;
+		rc = 0;
+		if (part_last == last)
+			break;
+	}
+	up_read(&iopt->iova_rwsem);
+	if (rc) {
+		chain_free(*chain);
+		*chain = NULL;
+	}
+	return rc;
+}
+
+/**
+ * iopt_copy() - Map what is mapped elsewhere
+ * @dst: io_pagetable that gets the mapping
+ * @src: io_pagetable that has it; may be @dst
+ * @src_iova: first IOVA in @src
+ * @args: where and how in @dst; args->iova is set
+ *
+ * Return: as iopt_map_user_pages(); -ENOENT a gap in @src; -EPERM IOMMU_WRITE
+ * of memory that was mapped without.
+ * Context: may sleep.
+ */
+int iopt_copy(struct io_pagetable *dst, struct io_pagetable *src,
+	      unsigned long src_iova, struct iopt_map_args *args)
+{
+	struct iopt_area *chain;
+	int rc;
+
+	rc = chain_of_mapped(src, src_iova, args, &chain);
+	if (rc)
+		return rc;
+	return chain_map(dst, chain, args);
+}
+
+/* ------------------------------------------------------------------ */
+/* Unmap */
+
+/*
+ * Wait until some area changes its state.  Called with iova_rwsem held for
+ * writing; returns with it held.
+ */
+static int wait_for_change(struct io_pagetable *iopt)
+{
+	DEFINE_WAIT(wait);
+	int rc = 0;
+
+	prepare_to_wait(&iopt->wait, &wait, TASK_KILLABLE);
+	iopt->nr_waiters++;
+	up_write(&iopt->iova_rwsem);
+	if (fatal_signal_pending(current))
+		rc = -EINTR;
+	else
+		schedule();
+	finish_wait(&iopt->wait, &wait);
+	down_write(&iopt->iova_rwsem);
+	iopt->nr_waiters--;
+	return rc;
+}
+
+static int check_cut(const struct iopt_area *area, unsigned long first,
+		     unsigned long last, enum iopt_unmap_policy policy)
+{
+	bool below = area->node.start < first, above = area->node.last > last;
+
+	switch (policy) {
+	case IOPT_UNMAP_NATIVE:
+		return below || above ? -ENOENT : 0;
+	case IOPT_UNMAP_TYPE1V2:
+		return below || above ? -EINVAL : 0;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * Collect the areas of a request.  -EAGAIN when one of them is in the hands of
+ * another thread.
+ */
+static int collect(struct io_pagetable *iopt, unsigned long first,
+		   unsigned long last, enum iopt_unmap_policy policy,
+		   struct iopt_area **chain)
+{
+	struct iopt_area **tail = chain, *area;
+	int rc;
+
+	*chain = NULL;
+	for (area = iopt_area_first(iopt, first, last); area;
+	     area = iopt_area_next(area, first, last)) {
+		if (policy == IOPT_UNMAP_COMPAT && !area->compat)
+			continue;
+		/* Of v1's cuts only one at the start means anything. */
+		if (policy == IOPT_UNMAP_TYPE1 && area->node.start < first)
+			break;
+		rc = check_cut(area, first, last, policy);
+		if (rc)
+			return rc;
+		if (area->state != IOPT_AREA_LIVE)
+			return -EAGAIN;
+		*tail = area;
+		tail = &area->next;
+	}
+	*tail = NULL;
+	return 0;
+}
+
+/* Take the areas of a request out of use. */
+static int collect_dying(struct io_pagetable *iopt, unsigned long first,
+			 unsigned long last, enum iopt_unmap_policy policy,
+			 struct iopt_area **chain)
+{
+	struct iopt_area *area;
+	int rc;
+
+	down_write(&iopt->iova_rwsem);
+	while ((rc = collect(iopt, first, last, policy, chain)) == -EAGAIN) {
+		rc = wait_for_change(iopt);
+		if (rc)
+			break;
+	}
+	if (!rc)
+		for (area = *chain; area; area = area->next)
+			area->state = IOPT_AREA_DYING;
+	up_write(&iopt->iova_rwsem);
+	return rc;
+}
+
+static bool chain_in_access(struct iopt_area *chain)
+{
+	for (; chain; chain = chain->next)
+		if (atomic_read(&chain->num_accesses))
+			return true;
+	return false;
+}
+
+/* Have in-kernel users let go of a chain. */
+static int chain_wait_accesses(struct io_pagetable *iopt,
+			       struct iopt_area *chain)
+{
+	struct iopt_access *access;
+	struct iopt_area *area;
+	long left;
+
+	if (!chain_in_access(chain))
+		return 0;
+
+	down_read(&iopt->access_rwsem);
+	for (area = chain; area; area = area->next) {
+		if (!atomic_read(&area->num_accesses))
+			continue;
+		list_for_each_entry(access, &iopt->accesses, item)
+			access->unmap(access, area->node.start,
+				      iopt_area_length(area));
+	}
+	up_read(&iopt->access_rwsem);
+
+	down_write(&iopt->iova_rwsem);
+	iopt->nr_waiters++;
+	up_write(&iopt->iova_rwsem);
+	left = wait_event_timeout(iopt->wait, !chain_in_access(chain),
+				  IOPT_ACCESS_WAIT);
+	down_write(&iopt->iova_rwsem);
+	iopt->nr_waiters--;
+	up_write(&iopt->iova_rwsem);
+	if (left)
+		return 0;
+
+	pr_warn_ratelimited("a kernel user does not unpin what is to be unmapped at IOVA 0x%lx\n",
+			    chain->node.start);
+	return -EBUSY;
+}
+
+/**
+ * iopt_unmap() - Unmap a range
+ * @iopt: io_pagetable
+ * @first: first IOVA
+ * @last: last IOVA, inclusive
+ * @policy: what a cut does
+ * @unmapped: out: bytes; 0 after an error, which changes nothing
+ *
+ * Waits for maps and unmaps of other threads in the range.
+ *
+ * Return: 0, also when nothing is mapped in the range; -ENOENT or -EINVAL for a
+ * cut; -EBUSY an in-kernel user does not let go; -EINTR being killed.
+ * Context: may sleep.
+ */
+int iopt_unmap(struct io_pagetable *iopt, unsigned long first,
+	       unsigned long last, enum iopt_unmap_policy policy,
+	       unsigned long *unmapped)
+{
+	struct iopt_area *chain, *area;
+	int rc;
+
+	*unmapped = 0;
+	down_read(&iopt->domains_rwsem);
+	rc = collect_dying(iopt, first, last, policy, &chain);
+	if (rc || !chain)
+		goto out_unlock;
+
+	rc = chain_wait_accesses(iopt, chain);
+	if (rc) {
+		chain_set_state(iopt, chain, IOPT_AREA_LIVE);
+		goto out_unlock;
+	}
+	for (area = chain; area; area = area->next)
+		*unmapped += iopt_area_length(area);
+	chain_unfill(iopt, chain, NULL);
+	chain_remove(iopt, chain);
+	chain_free(chain);
+out_unlock:
+	up_read(&iopt->domains_rwsem);
+	return rc;
+}
+
+/* ------------------------------------------------------------------ */
+/* Cut */
+
+/* Cut @area in two; @upper becomes the part from @iova on. */
+static int area_cut(struct io_pagetable *iopt, struct iopt_area *area,
+		    struct iopt_area *upper, unsigned long iova)
+{
+	unsigned long offset = iopt_area_offset(area, iova);
+	int rc = 0;
+
+	/* An IO page must not be cut: it goes as a whole or not at all. */
+	if (!list_empty(&iopt->domains) && !iopt->disable_large_pages)
+		return -EINVAL;
+	if (iova & (iopt->iova_alignment - 1))
+		return -EINVAL;
+	if (atomic_read(&area->num_accesses))
+		return -EBUSY;
+
+	if (!list_empty(&iopt->domains)) {
+		mutex_lock(&area->pages->mutex);
+		rc = iopt_pages_prepare_cut(area->pages, area->first_page,
+					    (offset - 1) / PAGE_SIZE,
+					    offset % PAGE_SIZE);
+		mutex_unlock(&area->pages->mutex);
+		if (rc)
+			return rc;
+	}
+
+	area_remove(iopt, area);
+	upper->node.start = iova;
+	upper->node.last = area->node.last;
+	upper->first_page = offset / PAGE_SIZE;
+	upper->page_offset = offset % PAGE_SIZE;
+	upper->prot = area->prot;
+	upper->compat = area->compat;
+	upper->state = area->state;
+	area->node.last = iova - 1;
+	area_insert(iopt, area);
+	area_insert(iopt, upper);
+	return 0;
+}
+
+/**
+ * iopt_cut() - Make a mapping begin at an IOVA
+ * @iopt: io_pagetable
+ * @iova: IOVA; if it lies inside a mapping, that is cut in two there
+ *
+ * Return: 0; -EINVAL large IO pages may be in use, or alignment; -EBUSY pinned
+ * by an in-kernel user; -ENOMEM; -EINTR.
+ * Context: may sleep.
+ */
+int iopt_cut(struct io_pagetable *iopt, unsigned long iova)
+{
+	struct iopt_area *area, *upper;
+	int rc = 0;
+
+	down_read(&iopt->domains_rwsem);
+	down_write(&iopt->iova_rwsem);
+	for (;;) {
+		area = iopt_area_first(iopt, iova, iova);
+		if (!area || area->node.start == iova ||
+		    area->state == IOPT_AREA_LIVE)
+			break;
+		rc = wait_for_change(iopt);
+		if (rc)
+			break;
+	}
+	if (!rc && area && area->node.start != iova) {
+		rc = -ENOMEM;
+		upper = area_alloc(area->pages);
+		if (upper)
+			rc = area_cut(iopt, area, upper, iova);
+		if (upper && rc)
+			area_free(upper);
+	}
+	up_write(&iopt->iova_rwsem);
+	up_read(&iopt->domains_rwsem);
+	return rc;
+}
+
+/* ------------------------------------------------------------------ */
+/* Domains */
+
+/*
+ * What IOVAs must be aligned to with one more domain, or with @idomain NULL as
+ * things are.
+ */
+static unsigned long alignment_with(struct io_pagetable *iopt,
+				    struct iopt_domain *idomain,
+				    bool disable_large_pages)
+{
+	unsigned long align = disable_large_pages ? PAGE_SIZE : 1;
+	struct iopt_domain *i;
+
+	if (idomain)
+		align = max(align, BIT(__ffs(idomain->domain->pgsize_bitmap)));
+	list_for_each_entry(i, &iopt->domains, item)
+		align = max(align, BIT(__ffs(i->domain->pgsize_bitmap)));
+	return align;
+}
+
+/* Require an alignment of all areas, present and future. */
+static int set_alignment(struct io_pagetable *iopt, unsigned long align)
+{
+	struct iopt_area *area;
+
+	lockdep_assert_held_write(&iopt->iova_rwsem);
+
+	if (align > PAGE_SIZE)
+		return -EINVAL;
+	if (align > iopt->iova_alignment)
+		for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
+		     area = iopt_area_next(area, 0, ULONG_MAX))
+			if ((area->node.start | (area->node.last + 1) |
+			     area->page_offset) & (align - 1))
+				return -EADDRINUSE;
+	iopt->iova_alignment = align;
+	return 0;
+}
+
+static int reserve_outside_aperture(struct io_pagetable *iopt,
+				    struct iopt_domain *idomain)
+{
+	const struct iommu_domain_geometry *geo = &idomain->domain->geometry;
+	int rc = 0;
+
+	if (geo->aperture_start)
+		rc = iopt_reserve_iova(iopt, 0, geo->aperture_start - 1,
+				       idomain);
+	if (!rc && geo->aperture_end != ULONG_MAX)
+		rc = iopt_reserve_iova(iopt, geo->aperture_end + 1, ULONG_MAX,
+				       idomain);
+	return rc;
+}
+
+/* All areas as a chain; domains_rwsem held for writing keeps it right. */
+static struct iopt_area *chain_of_all(struct io_pagetable *iopt)
+{
+	struct iopt_area *chain = NULL, **tail = &chain, *area;
+
+	lockdep_assert_held_write(&iopt->domains_rwsem);
+
+	down_read(&iopt->iova_rwsem);
+	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
+	     area = iopt_area_next(area, 0, ULONG_MAX)) {
+		*tail = area;
+		tail = &area->next;
+	}
+	*tail = NULL;
+	up_read(&iopt->iova_rwsem);
+	return chain;
+}
+
+static void forget_domain(struct io_pagetable *iopt,
+			  struct iopt_domain *idomain)
+{
+	down_write(&iopt->iova_rwsem);
+	iopt_unreserve_iova(iopt, idomain);
+	iopt->iova_alignment =
+		alignment_with(iopt, NULL, iopt->disable_large_pages);
+	up_write(&iopt->iova_rwsem);
+}
+
+/**
+ * iopt_add_domain() - Show all mappings in one more domain
+ * @iopt: io_pagetable
+ * @idomain: the domain, empty
+ *
+ * Return: 0, or an error and nothing changed: -EINVAL its IO pages are larger
+ * than CPU pages; -EADDRINUSE a mapping does not fit it; -EFAULT, -ENOMEM,
+ * -EINTR as pinning.
+ * Context: may sleep.
+ */
+int iopt_add_domain(struct io_pagetable *iopt, struct iopt_domain *idomain)
+{
+	struct uncharge_batch uncharge = {};
+	struct iopt_area *chain, *area;
+	bool first;
+	int rc;
+
+	down_write(&iopt->domains_rwsem);
+	first = list_empty(&iopt->domains);
+	down_write(&iopt->iova_rwsem);
+	rc = set_alignment(iopt, alignment_with(iopt, idomain,
+						iopt->disable_large_pages));
+	if (!rc)
+		rc = reserve_outside_aperture(iopt, idomain);
+	up_write(&iopt->iova_rwsem);
+	if (rc)
+		goto err_forget;
+
+	chain = chain_of_all(iopt);
+	for (area = chain; area; area = area->next) {
+		rc = area_show(iopt, area, idomain->domain, first);
+		if (rc)
+			goto err_unmap;
+		cond_resched();
+	}
+	list_add_tail(&idomain->item, &iopt->domains);
+	up_write(&iopt->domains_rwsem);
+	return 0;
+
+err_unmap:
+	chain_unmap_domain(chain, area, idomain->domain);
+	for (; first && chain != area; chain = chain->next)
+		area_unpin(chain, &uncharge);
+	uncharge_flush(&uncharge);
+err_forget:
+	forget_domain(iopt, idomain);
+	up_write(&iopt->domains_rwsem);
+	return rc;
+}
+
+/**
+ * iopt_remove_domain() - Undo iopt_add_domain()
+ * @iopt: io_pagetable
+ * @idomain: the domain; empty afterwards
+ *
+ * Cannot fail.  Context: may sleep.
+ */
+void iopt_remove_domain(struct io_pagetable *iopt, struct iopt_domain *idomain)
+{
+	struct uncharge_batch uncharge = {};
+	struct iopt_area *chain;
+
+	down_write(&iopt->domains_rwsem);
+	list_del(&idomain->item);
+	chain = chain_of_all(iopt);
+	chain_unmap_domain(chain, NULL, idomain->domain);
+	if (list_empty(&iopt->domains)) {
+		for (; chain; chain = chain->next) {
+			area_unpin(chain, &uncharge);
+			cond_resched();
+		}
+		uncharge_flush(&uncharge);
+	}
+	forget_domain(iopt, idomain);
+	up_write(&iopt->domains_rwsem);
+}
+
+/**
+ * iopt_disable_large_pages() - Use only IO pages of PAGE_SIZE or less
+ * @iopt: io_pagetable
+ *
+ * Return: 0, or -EINVAL when something is mapped in a domain already;
+ * -EADDRINUSE a mapping is not aligned to PAGE_SIZE.
+ */
+int iopt_disable_large_pages(struct io_pagetable *iopt)
+{
+	int rc = 0;
+
+	down_write(&iopt->domains_rwsem);
+	down_write(&iopt->iova_rwsem);
+	if (iopt->disable_large_pages)
+		goto out_unlock;
+	if (!list_empty(&iopt->domains) && iopt->nr_areas) {
+		rc = -EINVAL;
+		goto out_unlock;
+	}
+	rc = set_alignment(iopt, alignment_with(iopt, NULL, true));
+	if (!rc)
+		iopt->disable_large_pages = true;
+out_unlock:
+	up_write(&iopt->iova_rwsem);
+	up_write(&iopt->domains_rwsem);
+	return rc;
+}
+
+/**
+ * iopt_enable_large_pages() - Undo iopt_disable_large_pages()
+ * @iopt: io_pagetable
+ *
+ * What is mapped in a domain stays as it is.
+ */
+void iopt_enable_large_pages(struct io_pagetable *iopt)
+{
+	down_write(&iopt->domains_rwsem);
+	down_write(&iopt->iova_rwsem);
+	iopt->disable_large_pages = false;
+	iopt->iova_alignment = alignment_with(iopt, NULL, false);
+	up_write(&iopt->iova_rwsem);
+	up_write(&iopt->domains_rwsem);
+}
+
+/* ------------------------------------------------------------------ */
+/* In-kernel access */
+
+void iopt_add_access(struct io_pagetable *iopt, struct iopt_access *access)
+{
+	down_write(&iopt->access_rwsem);
+	list_add_tail(&access->item, &iopt->accesses);
+	up_write(&iopt->access_rwsem);
+}
+
+void iopt_remove_access(struct io_pagetable *iopt, struct iopt_access *access)
+{
+	down_write(&iopt->access_rwsem);
+	list_del(&access->item);
+	up_write(&iopt->access_rwsem);
+}
+
+/*
+ * Is [@iova, @last] mapped without a gap, and may it be used so?  iova_rwsem is
+ * held, and keeps the answer true.
+ */
+static int check_mapped(struct io_pagetable *iopt, unsigned long iova,
+			unsigned long last, bool write)
+{
+	struct iopt_area *area;
+
+	for (;; iova = area->node.last + 1) {
+		area = iopt_area_first(iopt, iova, iova);
+		if (!area || area->state != IOPT_AREA_LIVE)
+			return -ENOENT;
+		if (!(area->prot & (write ? IOMMU_WRITE : IOMMU_READ)))
+			return -EPERM;
+		if (area->node.last >= last)
+			return 0;
+	}
+}
+
+/* Undo the pin of [@iova, @last] in the areas that it covers. */
+static void unpin_mapped(struct io_pagetable *iopt, unsigned long iova,
+			 unsigned long last)
+{
+	struct iopt_area *area;
+	unsigned long npages, part_last;
+
+	for (area = iopt_area_first(iopt, iova, last); area;
+	     area = iopt_area_next(area, iova, last)) {
+		unsigned long start = max(iova, area->node.start);
+
+		part_last = min(last, area->node.last);
+		mutex_lock(&area->pages->mutex);
+		npages = iopt_pages_unpin(area->pages,
+					  iopt_area_page(area, start),
+					  iopt_area_page(area, part_last));
+		iopt_pages_uncharge(area->pages, npages);
+		mutex_unlock(&area->pages->mutex);
+		if (atomic_dec_and_test(&area->num_accesses))
+			wake_waiters(iopt);
+	}
+}
+
+/**
+ * iopt_access_pin() - Pin what a range maps, for the kernel
+ * @iopt: io_pagetable
+ * @iova: first IOVA
+ * @length: bytes
+ * @out: one entry per page that the range touches; where two mappings meet
+ *	inside a CPU page, one for each of them
+ * @write: for writing
+ *
+ * Return: 0, or -EINVAL, -EOVERFLOW, -ENOENT, -EPERM, or as iopt_pages_pin().
+ * Context: may sleep.
+ */
+int iopt_access_pin(struct io_pagetable *iopt, unsigned long iova,
+		    unsigned long length, struct page **out, bool write)
+{
+	unsigned long last, first_page, last_page, part_last, pos = iova;
+	struct iopt_area *area;
+	int rc;
+
+	if (!length)
+		return -EINVAL;
+	if (check_add_overflow(iova, length - 1, &last))
+		return -EOVERFLOW;
+
+	down_read(&iopt->iova_rwsem);
+	rc = check_mapped(iopt, iova, last, write);
+	while (!rc) {
+		area = iopt_area_first(iopt, pos, pos);
+		part_last = min(last, area->node.last);
+		first_page = iopt_area_page(area, pos);
+		last_page = iopt_area_page(area, part_last);
+
+		mutex_lock(&area->pages->mutex);
+		rc = iopt_pages_pin(area->pages, first_page, last_page);
+		if (!rc)
+			iopt_pages_list(area->pages, first_page, last_page,
+					out);
+		mutex_unlock(&area->pages->mutex);
+		if (rc) {
+			if (pos != iova)
+				unpin_mapped(iopt, iova, pos - 1);
+			break;
+		}
+		atomic_inc(&area->num_accesses);
+		out += last_page - first_page + 1;
+		if (part_last == last)
+			break;
+		pos = part_last + 1;
+	}
+	up_read(&iopt->iova_rwsem);
+	return rc;
+}
+
+/**
+ * iopt_access_unpin() - Undo iopt_access_pin()
+ * @iopt: io_pagetable
+ * @iova: as pinned
+ * @length: as pinned
+ */
+void iopt_access_unpin(struct io_pagetable *iopt, unsigned long iova,
+		       unsigned long length)
+{
+	down_read(&iopt->iova_rwsem);
+	unpin_mapped(iopt, iova, iova + length - 1);
+	up_read(&iopt->iova_rwsem);
+}
+
+/**
+ * iopt_access_rw() - Copy between a kernel buffer and what a range maps
+ * @iopt: io_pagetable
+ * @iova: first IOVA
+ * @data: kernel buffer
+ * @length: bytes
+ * @write: from @data
+ *
+ * Return: as iopt_access_pin(); nothing is copied unless all is mapped.
+ * Context: may sleep.
+ */
+int iopt_access_rw(struct io_pagetable *iopt, unsigned long iova, void *data,
+		   size_t length, bool write)
+{
+	unsigned long last, n;
+	struct iopt_area *area;
+	int rc;
+
+	if (!length)
+		return -EINVAL;
+	if (check_add_overflow(iova, length - 1, &last))
+		return -EOVERFLOW;
+
+	down_read(&iopt->iova_rwsem);
+	rc = check_mapped(iopt, iova, last, write);
+	while (!rc && length) {
+		area = iopt_area_first(iopt, iova, iova);
+		n = min(last, area->node.last) - iova + 1;
+		rc = iopt_pages_rw(area->pages, iopt_area_offset(area, iova),
+				   data, n, write);
+		data += n;
+		length -= n;
+		iova += n;
+	}
+	up_read(&iopt->iova_rwsem);
+	return rc;
+}
+
+/* ------------------------------------------------------------------ */
+
+unsigned long iopt_count_areas(void)
+{
+	long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += per_cpu(nr_areas, cpu);
+	return sum;
+}
+
+int iopt_init(void)
+{
+	int rc;
+
+	rc = iopt_pages_init();
+	if (rc)
+		return rc;
+	iopt_area_cache = KMEM_CACHE(iopt_area, SLAB_ACCOUNT);
+	if (!iopt_area_cache) {
+		iopt_pages_exit();
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void iopt_exit(void)
+{
+	kmem_cache_destroy(iopt_area_cache);
+	iopt_pages_exit();
+}

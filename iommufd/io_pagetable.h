@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One IO address space: which IOVA maps which memory, for any number of IOMMU
+ * domains and in-kernel users.
+ */
+#ifndef IOMMUFD_IO_PAGETABLE_H
+#define IOMMUFD_IO_PAGETABLE_H
+
+#include <linux/interval_tree.h>
+#include <linux/iommu.h>
+#include <linux/list.h>
+#include <linux/rwsem.h>
+#include <linux/wait.h>
+
+#include "pages.h"
+
+/**
+ * enum iopt_area_state - life of an area
+ * @IOPT_AREA_PENDING: takes its IOVAs, is being pinned and mapped
+ * @IOPT_AREA_LIVE: mapped
+ * @IOPT_AREA_DYING: being unmapped; keeps its IOVAs until that is done
+ */
+enum iopt_area_state {
+	IOPT_AREA_PENDING,
+	IOPT_AREA_LIVE,
+	IOPT_AREA_DYING,
+};
+
+/**
+ * struct iopt_area - one mapping
+ * @node: IOVAs, bytes, in io_pagetable.areas
+ * @pages: the memory
+ * @first_page: index in @pages of the page at the first IOVA
+ * @page_offset: of the first byte in that page
+ * @prot: IOMMU_READ, IOMMU_WRITE, IOMMU_CACHE
+ * @state: of enum iopt_area_state; iova_rwsem
+ * @compat: made by a VFIO ioctl
+ * @num_accesses: pins of in-kernel users; raised under iova_rwsem, only while
+ *	LIVE
+ * @next: links areas that are made or unmapped together
+ */
+struct iopt_area {
+	struct interval_tree_node node;
+	struct iopt_pages *pages;
+	unsigned long first_page;
+	unsigned int page_offset;
+	int prot;
+	u8 state;
+	bool compat;
+	atomic_t num_accesses;
+	struct iopt_area *next;
+};
+
+/**
+ * struct iopt_domain - an IOMMU domain that shows an io_pagetable
+ * @item: in io_pagetable.domains
+ * @domain: the domain
+ */
+struct iopt_domain {
+	struct list_head item;
+	struct iommu_domain *domain;
+};
+
+/**
+ * struct iopt_access - an in-kernel user of an io_pagetable
+ * @item: in io_pagetable.accesses
+ * @unmap: asks the user to unpin a range; called without a lock of the
+ *	io_pagetable but access_rwsem for reading
+ */
+struct iopt_access {
+	struct list_head item;
+	void (*unmap)(struct iopt_access *access, unsigned long iova,
+		      unsigned long length);
+};
+
+/**
+ * struct io_pagetable - an IO address space
+ * @domains_rwsem: protects @domains; whoever changes what is mapped holds it
+ *	for reading, so that a domain can come or go only between changes
+ * @domains: of struct iopt_domain
+ * @iova_rwsem: protects all members from here to @nr_waiters
+ * @areas: tree of struct iopt_area
+ * @reserved: tree of struct iopt_reserved, IOVAs that may not be mapped
+ * @allowed: tree of struct iopt_allowed, IOVAs promised to userspace
+ * @iova_alignment: of IOVAs and lengths; a power of two, at most PAGE_SIZE
+ * @alloc_hint: no large enough hole was found below; where a search begins
+ * @nr_areas: areas in @areas
+ * @nr_compat: of these, made by VFIO ioctls
+ * @mapped_bytes: sum of all areas
+ * @disable_large_pages: an IO page is never larger than PAGE_SIZE; written
+ *	with @domains_rwsem held too
+ * @nr_waiters: threads in @wait
+ * @wait: for an area to leave PENDING or DYING, or to lose its last access
+ * @access_rwsem: protects @accesses
+ * @accesses: of struct iopt_access
+ *
+ * Lock order: domains_rwsem, access_rwsem, iova_rwsem, iopt_pages.mutex, then
+ * mmap_lock of the owner.
+ */
+struct io_pagetable {
+	struct rw_semaphore domains_rwsem;
+	struct list_head domains;
+
+	struct rw_semaphore iova_rwsem;
+	struct rb_root_cached areas;
+	struct rb_root_cached reserved;
+	struct rb_root_cached allowed;
+	unsigned long iova_alignment;
+	unsigned long alloc_hint;
+	unsigned long nr_areas;
+	unsigned long nr_compat;
+	unsigned long mapped_bytes;
+	bool disable_large_pages;
+	unsigned int nr_waiters;
+	wait_queue_head_t wait;
+
+	struct rw_semaphore access_rwsem;
+	struct list_head accesses;
+};
+
+static inline struct iopt_area *iopt_area_first(struct io_pagetable *iopt,
+						unsigned long first,
+						unsigned long last)
+{
+	struct interval_tree_node *node;
+
+	lockdep_assert_held(&iopt->iova_rwsem);
+
+	node = interval_tree_iter_first(&iopt->areas, first, last);
+	return node ? container_of(node, struct iopt_area, node) : NULL;
+}
+
+static inline struct iopt_area *iopt_area_next(struct iopt_area *area,
+					       unsigned long first,
+					       unsigned long last)
+{
+	struct interval_tree_node *node;
+
+	node = interval_tree_iter_next(&area->node, first, last);
+	return node ? container_of(node, struct iopt_area, node) : NULL;
+}
+
+static inline unsigned long iopt_area_length(const struct iopt_area *area)
+{
+	return area->node.last - area->node.start + 1;
+}
+
+/* Index in area->pages of the page that an IOVA of the area lies in. */
+static inline unsigned long iopt_area_page(const struct iopt_area *area,
+					   unsigned long iova)
+{
+	return area->first_page +
+	       (iova - area->node.start + area->page_offset) / PAGE_SIZE;
+}
+
+static inline unsigned long iopt_area_last_page(const struct iopt_area *area)
+{
+	return iopt_area_page(area, area->node.last);
+}
+
+/* Bytes from the start of area->pages to an IOVA of the area. */
+static inline unsigned long iopt_area_offset(const struct iopt_area *area,
+					     unsigned long iova)
+{
+	return area->first_page * PAGE_SIZE + area->page_offset +
+	       (iova - area->node.start);
+}
+
+void iopt_init_table(struct io_pagetable *iopt);
+void iopt_destroy_table(struct io_pagetable *iopt);
+
+/* iova.c: where a mapping may lie */
+
+/**
+ * struct iopt_reserved - IOVAs that may not be mapped
+ * @node: in io_pagetable.reserved
+ * @owner: who reserved them
+ */
+struct iopt_reserved {
+	struct interval_tree_node node;
+	void *owner;
+};
+
+/**
+ * struct iopt_allowed - IOVAs that may not be reserved
+ * @node: in io_pagetable.allowed
+ */
+struct iopt_allowed {
+	struct interval_tree_node node;
+};
+
+int iopt_reserve_iova(struct io_pagetable *iopt, unsigned long first,
+		      unsigned long last, void *owner);
+void iopt_unreserve_iova(struct io_pagetable *iopt, void *owner);
+int iopt_set_allowed(struct io_pagetable *iopt, struct rb_root_cached *allowed);
+void iopt_free_allowed(struct rb_root_cached *allowed);
+int iopt_alloc_iova(struct io_pagetable *iopt, unsigned long uva,
+		    unsigned long length, unsigned long *iova);
+bool iopt_iova_reserved(struct io_pagetable *iopt, unsigned long first,
+			unsigned long last);
+
+/* io_pagetable.c: mappings */
+
+/**
+ * struct iopt_map_args - what to map how
+ * @iova: in: where, out: where it was mapped
+ * @alloc_iova: choose an IOVA; @iova is only written
+ * @length: bytes
+ * @prot: IOMMU_READ, IOMMU_WRITE, IOMMU_CACHE
+ * @compat: made by a VFIO ioctl
+ * @compat_limit: -ENOSPC once there are so many areas of VFIO ioctls; 0 = none
+ */
+struct iopt_map_args {
+	unsigned long iova;
+	bool alloc_iova;
+	unsigned long length;
+	int prot;
+	bool compat;
+	unsigned long compat_limit;
+};
+
+int iopt_map_user_pages(struct io_pagetable *iopt,
+			struct iommufd_owner *owner,
+			enum iommufd_account account, unsigned long uva,
+			struct iopt_map_args *args);
+int iopt_copy(struct io_pagetable *dst, struct io_pagetable *src,
+	      unsigned long src_iova, struct iopt_map_args *args);
+
+/**
+ * enum iopt_unmap_policy - what a range that cuts a mapping does
+ * @IOPT_UNMAP_NATIVE: -ENOENT
+ * @IOPT_UNMAP_TYPE1: as VFIO type1 v1: a range that begins inside a mapping
+ *	unmaps nothing; a mapping whose start is in the range goes as a whole
+ * @IOPT_UNMAP_TYPE1V2: as VFIO type1 v2: -EINVAL
+ * @IOPT_UNMAP_COMPAT: only what VFIO ioctls mapped goes, as a whole
+ */
+enum iopt_unmap_policy {
+	IOPT_UNMAP_NATIVE,
+	IOPT_UNMAP_TYPE1,
+	IOPT_UNMAP_TYPE1V2,
+	IOPT_UNMAP_COMPAT,
+};
+
+int iopt_unmap(struct io_pagetable *iopt, unsigned long first,
+	       unsigned long last, enum iopt_unmap_policy policy,
+	       unsigned long *unmapped);
+int iopt_cut(struct io_pagetable *iopt, unsigned long iova);
+
+int iopt_disable_large_pages(struct io_pagetable *iopt);
+void iopt_enable_large_pages(struct io_pagetable *iopt);
+
+int iopt_add_domain(struct io_pagetable *iopt, struct iopt_domain *idomain);
+void iopt_remove_domain(struct io_pagetable *iopt, struct iopt_domain *idomain);
+
+void iopt_add_access(struct io_pagetable *iopt, struct iopt_access *access);
+void iopt_remove_access(struct io_pagetable *iopt, struct iopt_access *access);
+int iopt_access_pin(struct io_pagetable *iopt, unsigned long iova,
+		    unsigned long length, struct page **out, bool write);
+void iopt_access_unpin(struct io_pagetable *iopt, unsigned long iova,
+		       unsigned long length);
+int iopt_access_rw(struct io_pagetable *iopt, unsigned long iova, void *data,
+		   size_t length, bool write);
+
+unsigned long iopt_count_areas(void);
+int iopt_init(void);
+void iopt_exit(void);
+
+#endif

@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ioctls on an IO address space.  Their contract is the manual in
+ * include/uapi/linux/iommufd.h.
+ */
+#include <linux/capability.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <uapi/linux/iommufd.h>
+
+#include "interval_tree_span.h"
+#include "ioas.h"
+
+static void ioas_destroy(struct iommufd_object *obj)
+{
+	struct iommufd_ioas *ioas = container_of(obj, struct iommufd_ioas, obj);
+	unsigned long unmapped;
+
+	WARN_ON(!list_empty(&ioas->hwpts));
+	/*
+	 * Nothing can refuse: no access is attached and nobody else maps.  A
+	 * kill does not matter either, as there is nothing to wait for.
+	 */
+	WARN_ON(iopt_unmap(&ioas->iopt, 0, ULONG_MAX, IOPT_UNMAP_NATIVE,
+			   &unmapped));
+	iopt_destroy_table(&ioas->iopt);
+	mutex_destroy(&ioas->mutex);
+}
+
+static const struct iommufd_object_ops ioas_ops = {
+	.type = IOMMUFD_OBJ_IOAS,
+	.user_destroy = true,
+	.destroy = ioas_destroy,
+};
+
+/**
+ * iommufd_ioas_alloc() - Make an IO address space
+ * @ictx: context
+ *
+ * Return: an IOAS that is still to be published or aborted, or ERR_PTR().
+ */
+struct iommufd_ioas *iommufd_ioas_alloc(struct iommufd_ctx *ictx)
+{
+	struct iommufd_object *obj;
+	struct iommufd_ioas *ioas;
+
+	obj = iommufd_object_alloc(ictx, sizeof(*ioas), &ioas_ops);
+	if (IS_ERR(obj))
+		return ERR_CAST(obj);
+	ioas = container_of(obj, struct iommufd_ioas, obj);
+	iopt_init_table(&ioas->iopt);
+	mutex_init(&ioas->mutex);
+	INIT_LIST_HEAD(&ioas->hwpts);
+	return ioas;
+}
+
+/** iommufd_ioas_abort() - Free an IOAS that was never published */
+void iommufd_ioas_abort(struct iommufd_ioas *ioas)
+{
+	ioas_destroy(&ioas->obj);
+	iommufd_object_abort(&ioas->obj);
+}
+
+int iommufd_ioas_alloc_ioctl(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_alloc *cmd = ucmd->cmd;
+	struct iommufd_ioas *ioas;
+	int rc;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+
+	ioas = iommufd_ioas_alloc(ucmd->ictx);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+
+	cmd->out_ioas_id = ioas->obj.id;
+	rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
+	if (rc) {
+		iommufd_ioas_abort(ioas);
+		return rc;
+	}
+	iommufd_object_publish(&ioas->obj);
+	return 0;
+}
+
+/**
+ * iommufd_ioas_get_ranges() - What may be mapped
+ * @ioas: IOAS
+ * @num: out: number of ranges
+ * @alignment: out: of IOVAs and lengths, in bytes; may be NULL
+ *
+ * Return: an array to be freed with kvfree(), or ERR_PTR(-ENOMEM).
+ */
+struct iommu_iova_range *iommufd_ioas_get_ranges(struct iommufd_ioas *ioas,
+						 u32 *num,
+						 unsigned long *alignment)
+{
+	struct io_pagetable *iopt = &ioas->iopt;
+	struct iommu_iova_range *ranges;
+	struct itree_span span;
+	u32 n = 0, i = 0;
+
+	down_read(&iopt->iova_rwsem);
+	itree_for_each_span(&span, &iopt->reserved, 0, ULONG_MAX)
+		n += span.is_hole;
+	ranges = kvcalloc(max(n, 1U), sizeof(*ranges), GFP_KERNEL_ACCOUNT);
+	if (ranges) {
+		itree_for_each_span(&span, &iopt->reserved, 0, ULONG_MAX) {
+			if (!span.is_hole)
+				continue;
+			ranges[i].start = span.start;
+			ranges[i++].last = span.last;
+		}
+	}
+	if (alignment)
+		*alignment = iopt->iova_alignment;
+	up_read(&iopt->iova_rwsem);
+
+	*num = n;
+	return ranges ? ranges : ERR_PTR(-ENOMEM);
+}
+
+int iommufd_ioas_iova_ranges(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_iova_ranges *cmd = ucmd->cmd;
+	struct iommu_iova_range *ranges;
+	struct iommufd_ioas *ioas;
+	unsigned long alignment;
+	u32 num, room;
+	int rc;
+
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+
+	ioas = iommufd_ioas_find(ucmd->ictx, cmd->ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	ranges = iommufd_ioas_get_ranges(ioas, &num, &alignment);
+	iommufd_object_done(&ioas->obj);
+	if (IS_ERR(ranges))
+		return PTR_ERR(ranges);
+
+	room = cmd->num_iovas;
+	rc = 0;
+	if (copy_to_user(u64_to_user_ptr(cmd->allowed_iovas), ranges,
+			 array_size(min(num, room), sizeof(*ranges))))
+		rc = -EFAULT;
+	kvfree(ranges);
+	if (rc)
+		return rc;
+
+	cmd->num_iovas = num;
+	cmd->out_iova_alignment = alignment;
+	rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
+	if (!rc && num > room)
+		rc = -EMSGSIZE;
+	return rc;
+}
+
+static int load_allowed(struct rb_root_cached *allowed,
+			struct iommu_iova_range __user *ranges, u32 num)
+{
+	struct iommu_iova_range range;
+	struct iopt_allowed *node;
+	u32 i;
+
+	for (i = 0; i != num; i++) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		if (copy_from_user(&range, ranges + i, sizeof(range)))
+			return -EFAULT;
+		if (range.start >= range.last)
+			return -EINVAL;
+		if (interval_tree_iter_first(allowed, range.start, range.last))
+			return -EINVAL;
+		node = kzalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
+		if (!node)
+			return -ENOMEM;
+		node->node.start = range.start;
+		node->node.last = range.last;
+		interval_tree_insert(&node->node, allowed);
+		cond_resched();
+	}
+	return 0;
+}
+
+int iommufd_ioas_allow_iovas(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_allow_iovas *cmd = ucmd->cmd;
+	struct rb_root_cached allowed = RB_ROOT_CACHED;
+	struct iommufd_ioas *ioas;
+	int rc;
+
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+
+	ioas = iommufd_ioas_find(ucmd->ictx, cmd->ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	rc = load_allowed(&allowed, u64_to_user_ptr(cmd->allowed_iovas),
+			  cmd->num_iovas);
+	if (!rc)
+		rc = iopt_set_allowed(&ioas->iopt, &allowed);
+	iopt_free_allowed(&allowed);
+	iommufd_object_done(&ioas->obj);
+	return rc;
+}
+
+#define MAP_ACCESS_FLAGS (IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)
+#define MAP_FLAGS (IOMMU_IOAS_MAP_FIXED_IOVA | MAP_ACCESS_FLAGS)
+
+/* Check what MAP and COPY have in common. */
+static int map_args_init(struct iopt_map_args *args, u32 flags, u64 iova,
+			 u64 length)
+{
+	if (flags & ~MAP_FLAGS)
+		return -EOPNOTSUPP;
+	if (iova >= ULONG_MAX || length >= ULONG_MAX)
+		return -EOVERFLOW;
+	if (!(flags & MAP_ACCESS_FLAGS))
+		return -EINVAL;
+
+	*args = (struct iopt_map_args){
+		.iova = iova,
+		.alloc_iova = !(flags & IOMMU_IOAS_MAP_FIXED_IOVA),
+		.length = length,
+		/* Devices that are not cache coherent cannot be bound. */
+		.prot = IOMMU_CACHE,
+	};
+	if (flags & IOMMU_IOAS_MAP_WRITEABLE)
+		args->prot |= IOMMU_WRITE;
+	if (flags & IOMMU_IOAS_MAP_READABLE)
+		args->prot |= IOMMU_READ;
+	return 0;
+}
+
+/*
+ * Tell userspace where it was mapped.  If that fails the mapping goes again:
+ * nobody would know of it.
+ */
+static int respond_mapped(struct iommufd_ucmd *ucmd, size_t cmd_len,
+			  struct iommufd_ioas *ioas,
+			  const struct iopt_map_args *args)
+{
+	unsigned long unmapped;
+	int rc = iommufd_ucmd_respond(ucmd, cmd_len);
+
+	if (rc)
+		iopt_unmap(&ioas->iopt, args->iova,
+			   args->iova + args->length - 1, IOPT_UNMAP_NATIVE,
+			   &unmapped);
+	return rc;
+}
+
+int iommufd_ioas_map(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_map *cmd = ucmd->cmd;
+	struct iommufd_owner *owner;
+	struct iopt_map_args args;
+	struct iommufd_ioas *ioas;
+	int rc;
+
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+	rc = map_args_init(&args, cmd->flags, cmd->iova, cmd->length);
+	if (rc)
+		return rc;
+
+	ioas = iommufd_ioas_find(ucmd->ictx, cmd->ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	owner = iommufd_owner_get(&ucmd->ictx->owners);
+	if (IS_ERR(owner)) {
+		rc = PTR_ERR(owner);
+		goto out_done;
+	}
+	rc = iopt_map_user_pages(&ioas->iopt, owner,
+				 READ_ONCE(ucmd->ictx->account_mode),
+				 cmd->user_va, &args);
+	iommufd_owner_put(owner);
+	if (rc)
+		goto out_done;
+	cmd->iova = args.iova;
+	rc = respond_mapped(ucmd, sizeof(*cmd), ioas, &args);
+out_done:
+	iommufd_object_done(&ioas->obj);
+	return rc;
+}
+
+int iommufd_ioas_copy(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_copy *cmd = ucmd->cmd;
+	struct iommufd_ioas *src, *dst;
+	struct iopt_map_args args;
+	int rc;
+
+	rc = map_args_init(&args, cmd->flags, cmd->dst_iova, cmd->length);
+	if (rc)
+		return rc;
+	if (cmd->src_iova >= ULONG_MAX)
+		return -EOVERFLOW;
+
+	src = iommufd_ioas_find(ucmd->ictx, cmd->src_ioas_id);
+	if (IS_ERR(src))
+		return PTR_ERR(src);
+	dst = iommufd_ioas_find(ucmd->ictx, cmd->dst_ioas_id);
+	if (IS_ERR(dst)) {
+		rc = PTR_ERR(dst);
+		goto out_done_src;
+	}
+	rc = iopt_copy(&dst->iopt, &src->iopt, cmd->src_iova, &args);
+	if (rc)
+		goto out_done_dst;
+	cmd->dst_iova = args.iova;
+	rc = respond_mapped(ucmd, sizeof(*cmd), dst, &args);
+out_done_dst:
+	iommufd_object_done(&dst->obj);
+out_done_src:
+	iommufd_object_done(&src->obj);
+	return rc;
+}
+
+int iommufd_ioas_unmap(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_unmap *cmd = ucmd->cmd;
+	bool all = !cmd->iova && cmd->length == U64_MAX;
+	unsigned long last = ULONG_MAX, unmapped;
+	struct iommufd_ioas *ioas;
+	int rc;
+
+	ioas = iommufd_ioas_find(ucmd->ictx, cmd->ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+
+	rc = 0;
+	if (!all) {
+		if (!cmd->length)
+			rc = -EINVAL;
+		else if (cmd->iova >= ULONG_MAX || cmd->length >= ULONG_MAX ||
+			 check_add_overflow((unsigned long)cmd->iova,
+					    (unsigned long)cmd->length - 1,
+					    &last))
+			rc = -EOVERFLOW;
+	}
+	if (!rc)
+		rc = iopt_unmap(&ioas->iopt, cmd->iova, last, IOPT_UNMAP_NATIVE,
+				&unmapped);
+	if (!rc && !unmapped && !all)
+		rc = -ENOENT;
+	if (!rc) {
+		cmd->length = unmapped;
+		rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
+	}
+	iommufd_object_done(&ioas->obj);
+	return rc;
+}
+
+static int option_rlimit_mode(struct iommufd_ctx *ictx,
+			      struct iommu_option *cmd)
+{
+	int rc = 0;
+
+	if (cmd->object_id)
+		return -EOPNOTSUPP;
+	if (cmd->op == IOMMU_OPTION_OP_GET) {
+		cmd->val64 = READ_ONCE(ictx->account_mode) ==
+			     IOMMUFD_ACCOUNT_MM;
+		return 0;
+	}
+	if (cmd->op != IOMMU_OPTION_OP_SET)
+		return -EOPNOTSUPP;
+	if (!capable(CAP_SYS_RESOURCE))
+		return -EPERM;
+
+	xa_lock(&ictx->objects);
+	if (!xa_empty(&ictx->objects))
+		rc = -EBUSY;
+	else if (cmd->val64 > 1)
+		rc = -EINVAL;
+	else
+		WRITE_ONCE(ictx->account_mode, cmd->val64 ?
+					       IOMMUFD_ACCOUNT_MM :
+					       IOMMUFD_ACCOUNT_USER);
+	xa_unlock(&ictx->objects);
+	return rc;
+}
+
+static int option_huge_pages(struct iommufd_ctx *ictx,
+			     struct iommu_option *cmd)
+{
+	struct iommufd_ioas *ioas;
+	int rc = 0;
+
+	ioas = iommufd_ioas_find(ictx, cmd->object_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	if (cmd->op == IOMMU_OPTION_OP_GET)
+		cmd->val64 = !READ_ONCE(ioas->iopt.disable_large_pages);
+	else if (cmd->op != IOMMU_OPTION_OP_SET)
+		rc = -EOPNOTSUPP;
+	else if (cmd->val64 > 1)
+		rc = -EINVAL;
+	else if (cmd->val64)
+		iopt_enable_large_pages(&ioas->iopt);
+	else
+		rc = iopt_disable_large_pages(&ioas->iopt);
+	iommufd_object_done(&ioas->obj);
+	return rc;
+}
+
+int iommufd_option(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_option *cmd = ucmd->cmd;
+	int rc;
+
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+
+	switch (cmd->option_id) {
+	case IOMMU_OPTION_RLIMIT_MODE:
+		rc = option_rlimit_mode(ucmd->ictx, cmd);
+		break;
+	case IOMMU_OPTION_HUGE_PAGES:
+		rc = option_huge_pages(ucmd->ictx, cmd);
+		break;
+	default:
+		rc = -EOPNOTSUPP;
+	}
+	if (rc || cmd->op != IOMMU_OPTION_OP_GET)
+		return rc;
+	return iommufd_ucmd_respond(ucmd, sizeof(*cmd));
+}

@@ -1,0 +1,633 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pinning.
+ *
+ * The pages of one struct iopt_pages have indexes from 0 up.  Pinned pages are
+ * kept in extents (pfn_runs.h) that all of their users have in common: a new
+ * user of a range first cuts extents at both ends of its range, then becomes
+ * one more user of each extent in it, and pins what no extent covers yet.
+ * Because the cuts are made on the way in, going away needs no memory: the
+ * range of a user always is a whole number of extents.
+ */
+#include <linux/highmem.h>
+#include <linux/hugetlb.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "pages.h"
+
+/* Pages that one call into GUP gets: 2 MiB, what one huge page holds. */
+#define PIN_BATCH (PAGE_SIZE / sizeof(struct page *))
+/* Small requests use the stack. */
+#define PIN_BATCH_SMALL 16
+#define UNPIN_BATCH 32
+
+static struct kmem_cache *iopt_pages_cache;
+static struct kmem_cache *pfn_extent_cache;
+
+static DEFINE_PER_CPU(long, nr_pages_objects);
+static DEFINE_PER_CPU(long, nr_pinned_pages);
+
+struct iopt_pages *iopt_pages_alloc(struct iommufd_owner *owner,
+				    enum iommufd_account account,
+				    unsigned long uva, unsigned long length,
+				    bool writable)
+{
+	struct iopt_pages *pages;
+
+	pages = kmem_cache_zalloc(iopt_pages_cache, GFP_KERNEL_ACCOUNT);
+	if (!pages)
+		return NULL;
+	kref_init(&pages->refs);
+	mutex_init(&pages->mutex);
+	pages->extents = RB_ROOT;
+	pages->writable = writable;
+	pages->unlimited = capable(CAP_IPC_LOCK);
+	pages->account = account;
+	kref_get(&owner->refs);
+	pages->owner = owner;
+	pages->uva = uva & PAGE_MASK;
+	pages->npages = ((uva & ~PAGE_MASK) + length - 1) / PAGE_SIZE + 1;
+	this_cpu_inc(nr_pages_objects);
+	return pages;
+}
+
+void iopt_pages_get(struct iopt_pages *pages)
+{
+	kref_get(&pages->refs);
+}
+
+static void pages_release(struct kref *refs)
+{
+	struct iopt_pages *pages = container_of(refs, struct iopt_pages, refs);
+
+	WARN_ON(!RB_EMPTY_ROOT(&pages->extents) && !pages->leak);
+	iommufd_owner_put(pages->owner);
+	mutex_destroy(&pages->mutex);
+	kmem_cache_free(iopt_pages_cache, pages);
+	this_cpu_dec(nr_pages_objects);
+}
+
+void iopt_pages_put(struct iopt_pages *pages)
+{
+	kref_put(&pages->refs, pages_release);
+}
+
+static struct pfn_extent *extent_alloc(struct iopt_pages *pages)
+{
+	if (!pages->first.nruns)
+		return &pages->first;
+	return kmem_cache_zalloc(pfn_extent_cache, GFP_KERNEL_ACCOUNT);
+}
+
+static void extent_free(struct iopt_pages *pages, struct pfn_extent *ext)
+{
+	pfn_extent_free_runs(ext);
+	if (ext != &pages->first)
+		kmem_cache_free(pfn_extent_cache, ext);
+}
+
+/* ------------------------------------------------------------------ */
+/* Getting pages */
+
+/*
+ * A long-term pin of a private page that is only read would go stale: the CPU's
+ * next write gets the process a copy, and devices go on reading the old page.
+ * So break copy-on-write first, as if the device were to write.  (FOLL_LONGTERM
+ * does that by itself from 6.2 on.)
+ */
+static long gup_read_only(struct mm_struct *mm, unsigned long uva,
+			  unsigned long npages, struct page **out)
+{
+	unsigned int flags = FOLL_LONGTERM;
+	struct vm_area_struct *vma;
+
+	mmap_assert_locked(mm);
+	vma = vma_lookup(mm, uva);
+	if (!vma || !(vma->vm_flags & VM_READ))
+		return -EFAULT;
+	npages = min(npages, (vma->vm_end - uva) >> PAGE_SHIFT);
+	if (is_cow_mapping(vma->vm_flags) && !is_vm_hugetlb_page(vma))
+		flags |= FOLL_WRITE | FOLL_FORCE;
+	return pin_user_pages_remote(mm, uva, npages, flags, out, NULL, NULL);
+}
+
+static long gup_some(struct iopt_pages *pages, unsigned long index,
+		     unsigned long npages, struct page **out)
+{
+	unsigned long uva = pages->uva + index * PAGE_SIZE;
+	struct mm_struct *mm = pages->owner->mm;
+	long got;
+
+	if (pages->writable && mm == current->mm)
+		return pin_user_pages_fast(uva, npages,
+					   FOLL_WRITE | FOLL_LONGTERM, out);
+
+	if (!iommufd_owner_mmget(pages->owner))
+		return -EFAULT;
+	got = mmap_read_lock_killable(mm);
+	if (!got) {
+		if (pages->writable)
+			got = pin_user_pages_remote(mm, uva, npages,
+						    FOLL_WRITE | FOLL_LONGTERM,
+						    out, NULL, NULL);
+		else
+			got = gup_read_only(mm, uva, npages, out);
+		mmap_read_unlock(mm);
+	}
+	iommufd_owner_mmput(pages->owner);
+	return got;
+}
+
+/*
+ * Page frames go through here on their way to an extent.  Both arrays hold @cap
+ * entries.
+ */
+struct pin_batch {
+	struct page **pages;
+	u64 *runs;
+	unsigned int cap;
+	unsigned int nruns;
+};
+
+static void unpin_runs(const u64 *runs, unsigned int nruns, bool dirty)
+{
+	struct page *singles[UNPIN_BATCH];
+	unsigned int i, nsingles = 0;
+
+	for (i = 0; i != nruns; i++) {
+		struct page *page = pfn_to_page(pfn_run_pfn(runs[i]));
+
+		if (pfn_run_count(runs[i]) > 1) {
+			unpin_user_page_range_dirty_lock(
+				page, pfn_run_count(runs[i]), dirty);
+			cond_resched();
+			continue;
+		}
+		singles[nsingles++] = page;
+		if (nsingles == UNPIN_BATCH) {
+			unpin_user_pages_dirty_lock(singles, nsingles, dirty);
+			nsingles = 0;
+			cond_resched();
+		}
+	}
+	if (nsingles)
+		unpin_user_pages_dirty_lock(singles, nsingles, dirty);
+}
+
+/* Turn what the batch holds into an extent that begins at @start. */
+static int batch_flush(struct iopt_pages *pages, struct pin_batch *batch,
+		       unsigned long *start)
+{
+	struct pfn_extent *ext;
+
+	if (!batch->nruns)
+		return 0;
+	ext = extent_alloc(pages);
+	if (!ext)
+		return -ENOMEM;
+	if (pfn_extent_set_runs(ext, batch->runs, batch->nruns)) {
+		extent_free(pages, ext);
+		return -ENOMEM;
+	}
+	ext->start = *start;
+	ext->users = 1;
+	pfn_extent_insert(&pages->extents, ext);
+	this_cpu_add(nr_pinned_pages, ext->npages);
+	*start += ext->npages;
+	batch->nruns = 0;
+	return 0;
+}
+
+/*
+ * Add pages to the batch.  Returns how many went in: fewer than @npages when
+ * the batch is full.
+ */
+static unsigned int batch_add(struct pin_batch *batch, struct page **in,
+			      unsigned int npages)
+{
+	unsigned int nruns = batch->nruns, i = 0, n;
+
+	if (nruns) {
+		u64 last = batch->runs[nruns - 1];
+		struct page *next = pfn_to_page(pfn_run_pfn(last) +
+						pfn_run_count(last));
+		unsigned long room = PFN_RUN_MAX - pfn_run_count(last);
+
+		while (i != npages && in[i] == next && i < room) {
+			next++;
+			i++;
+		}
+		batch->runs[nruns - 1] = last + i;
+	}
+	while (i != npages && nruns != batch->cap) {
+		struct page *next = in[i] + 1;
+
+		for (n = 1; i + n != npages && in[i + n] == next; n++)
+			next++;
+		batch->runs[nruns++] = pfn_run(page_to_pfn(in[i]), n);
+		i += n;
+	}
+	batch->nruns = nruns;
+	return i;
+}
+
+/*
+ * Pin [@first, @last], which no extent covers.  @done says how many pages of it
+ * have an extent when this returns, also after an error.
+ */
+static int pin_batched(struct iopt_pages *pages, struct pin_batch *batch,
+		       unsigned long first, unsigned long last,
+		       unsigned long *done)
+{
+	unsigned long index = first, committed = first, npages;
+	unsigned int used, n;
+	long got;
+	int rc = 0;
+
+	while (index <= last) {
+		if (fatal_signal_pending(current)) {
+			rc = -EINTR;
+			break;
+		}
+		/* End on a boundary, so that huge pages are not cut in two. */
+		npages = batch->cap -
+			 ((pages->uva >> PAGE_SHIFT) + index) % batch->cap;
+		npages = min(npages, last - index + 1);
+		got = gup_some(pages, index, npages, batch->pages);
+		if (got <= 0) {
+			/* GUP may return 0, which would never end. */
+			rc = got ? got : -EFAULT;
+			break;
+		}
+		for (used = 0; used != got; used += n) {
+			n = batch_add(batch, batch->pages + used, got - used);
+			if (used + n == got)
+				continue;
+			rc = batch_flush(pages, batch, &committed);
+			if (rc) {
+				used += n;
+				unpin_user_pages(batch->pages + used,
+						 got - used);
+				break;
+			}
+		}
+		if (rc)
+			break;
+		index += got;
+		cond_resched();
+	}
+	if (!rc)
+		rc = batch_flush(pages, batch, &committed);
+	if (rc) {
+		unpin_runs(batch->runs, batch->nruns, false);
+		batch->nruns = 0;
+	}
+	*done = committed - first;
+	return rc;
+}
+
+static int pin_gap(struct iopt_pages *pages, unsigned long first,
+		   unsigned long last, unsigned long *done)
+{
+	struct page *small_pages[PIN_BATCH_SMALL];
+	u64 small_runs[PIN_BATCH_SMALL];
+	struct pin_batch batch = {
+		.pages = small_pages,
+		.runs = small_runs,
+		.cap = PIN_BATCH_SMALL,
+	};
+	void *buf = NULL;
+	int rc;
+
+	BUILD_BUG_ON(sizeof(u64) != sizeof(struct page *));
+
+	/* Without memory for large batches small ones do. */
+	if (last - first >= PIN_BATCH_SMALL)
+		buf = (void *)__get_free_pages(GFP_KERNEL_ACCOUNT |
+					       __GFP_NOWARN, 1);
+	if (buf) {
+		batch.pages = buf;
+		batch.runs = buf + PAGE_SIZE;
+		batch.cap = PIN_BATCH;
+	}
+	rc = pin_batched(pages, &batch, first, last, done);
+	free_pages((unsigned long)buf, 1);
+	return rc;
+}
+
+/* ------------------------------------------------------------------ */
+/* Users of ranges */
+
+/* Make an extent begin at @index if one contains it. */
+static int split_at(struct iopt_pages *pages, unsigned long index)
+{
+	struct pfn_extent *ext, *tail;
+
+	ext = pfn_extent_find(&pages->extents, index);
+	if (!ext || ext->start >= index)
+		return 0;
+
+	tail = extent_alloc(pages);
+	if (!tail)
+		return -ENOMEM;
+	if (pfn_extent_split(ext, tail, index)) {
+		extent_free(pages, tail);
+		return -ENOMEM;
+	}
+	pfn_extent_insert(&pages->extents, tail);
+	return 0;
+}
+
+static unsigned long count_gaps(struct iopt_pages *pages, unsigned long first,
+				unsigned long last)
+{
+	unsigned long gaps = last - first + 1;
+	struct pfn_extent *ext;
+
+	for (ext = pfn_extent_find(&pages->extents, first);
+	     ext && ext->start <= last; ext = pfn_extent_next(ext))
+		gaps -= ext->npages;
+	return gaps;
+}
+
+/**
+ * iopt_pages_pin() - Become a user of a range of pages
+ * @pages: pages
+ * @first: index of the first page
+ * @last: index of the last page, inclusive
+ *
+ * Pages without a user are pinned and charged.
+ *
+ * Return: 0, or an error and nothing changed: -EFAULT memory that cannot be
+ * pinned; -ENOMEM no memory or over RLIMIT_MEMLOCK; -EINTR being killed.
+ * Context: may sleep; @pages->mutex held; takes mmap_lock of the owner.
+ */
+int iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
+		   unsigned long last)
+{
+	unsigned long index = first, uncharged, done, end;
+	struct pfn_extent *ext;
+	int rc;
+
+	lockdep_assert_held(&pages->mutex);
+
+	if (WARN_ON(first > last || last >= pages->npages))
+		return -EINVAL;
+
+	rc = split_at(pages, first);
+	if (!rc)
+		rc = split_at(pages, last + 1);
+	if (rc)
+		return rc;
+
+	uncharged = count_gaps(pages, first, last);
+	rc = iommufd_owner_charge(pages->owner, pages->account, uncharged,
+				  pages->unlimited);
+	if (rc)
+		return rc;
+
+	while (index <= last) {
+		ext = pfn_extent_find(&pages->extents, index);
+		if (ext && ext->start == index) {
+			ext->users++;
+			index += ext->npages;
+			continue;
+		}
+		end = ext ? min(last, ext->start - 1) : last;
+		rc = pin_gap(pages, index, end, &done);
+		index += done;
+		uncharged -= done;
+		if (rc)
+			goto err_unpin;
+	}
+	return 0;
+
+err_unpin:
+	if (index != first)
+		uncharged += iopt_pages_unpin(pages, first, index - 1);
+	iopt_pages_uncharge(pages, uncharged);
+	return rc;
+}
+
+/**
+ * iopt_pages_unpin() - Stop being a user of a range of pages
+ * @pages: pages
+ * @first: index of the first page, as when pinned
+ * @last: index of the last page, as when pinned
+ *
+ * No device may reach the pages through this user any more.
+ *
+ * Return: how many pages were unpinned, for iopt_pages_uncharge().
+ * Context: may sleep; @pages->mutex held.
+ */
+unsigned long iopt_pages_unpin(struct iopt_pages *pages, unsigned long first,
+			       unsigned long last)
+{
+	struct pfn_extent *ext, *next;
+	unsigned long unpinned = 0;
+
+	lockdep_assert_held(&pages->mutex);
+
+	for (ext = pfn_extent_find(&pages->extents, first);
+	     ext && ext->start <= last; ext = next) {
+		next = pfn_extent_next(ext);
+		if (WARN_ON(ext->start < first || pfn_extent_last(ext) > last))
+			continue;
+		if (--ext->users || pages->leak)
+			continue;
+		unpin_runs(pfn_extent_runs(ext), ext->nruns, pages->writable);
+		rb_erase(&ext->node, &pages->extents);
+		unpinned += ext->npages;
+		extent_free(pages, ext);
+	}
+	this_cpu_sub(nr_pinned_pages, unpinned);
+	return unpinned;
+}
+
+/**
+ * iopt_pages_uncharge() - Give back what unpinned pages were charged
+ * @pages: pages
+ * @npages: number of pages
+ */
+void iopt_pages_uncharge(struct iopt_pages *pages, unsigned long npages)
+{
+	iommufd_owner_uncharge(pages->owner, pages->account, npages);
+}
+
+/**
+ * iopt_pages_prepare_cut() - Make one user's range into two
+ * @pages: pages
+ * @first: first page of the range
+ * @cut_last: last page of the lower part
+ * @shared: the cut is inside page @cut_last, so that both parts use it
+ *
+ * Return: 0, or -ENOMEM and no range changed.
+ * Context: may sleep; @pages->mutex held.
+ */
+int iopt_pages_prepare_cut(struct iopt_pages *pages, unsigned long first,
+			   unsigned long cut_last, bool shared)
+{
+	struct pfn_extent *ext;
+	int rc;
+
+	lockdep_assert_held(&pages->mutex);
+
+	rc = split_at(pages, cut_last + 1);
+	if (rc || !shared)
+		return rc;
+	if (cut_last > first) {
+		rc = split_at(pages, cut_last);
+		if (rc)
+			return rc;
+	}
+	ext = pfn_extent_find(&pages->extents, cut_last);
+	if (ext && ext->start == cut_last)
+		ext->users++;
+	return 0;
+}
+
+/**
+ * iopt_pages_list() - Fill in the struct page pointers of a pinned range
+ * @pages: pages
+ * @first: index of the first page
+ * @last: index of the last page, inclusive
+ * @out: one entry per page
+ */
+void iopt_pages_list(struct iopt_pages *pages, unsigned long first,
+		     unsigned long last, struct page **out)
+{
+	struct pfn_cursor cur;
+	unsigned long pfn, n;
+
+	lockdep_assert_held(&pages->mutex);
+
+	pfn_cursor_init(&cur, &pages->extents, first, last);
+	while ((n = pfn_cursor_next(&cur, &pfn)))
+		while (n--)
+			*out++ = pfn_to_page(pfn++);
+}
+
+/* ------------------------------------------------------------------ */
+/* Access by the CPU */
+
+static void copy_page_part(struct page *page, size_t offset, void *data,
+			   size_t length, bool write)
+{
+	void *kaddr = kmap_local_page(page);
+
+	if (write)
+		memcpy(kaddr + offset, data, length);
+	else
+		memcpy(data, kaddr + offset, length);
+	kunmap_local(kaddr);
+}
+
+/* A page that is not pinned is pinned for the time of the copy. */
+static int rw_unpinned(struct iopt_pages *pages, unsigned long index,
+		       size_t offset, void *data, size_t length, bool write)
+{
+	struct mm_struct *mm = pages->owner->mm;
+	struct page *page;
+	long got;
+
+	if (!iommufd_owner_mmget(pages->owner))
+		return -EFAULT;
+	mmap_read_lock(mm);
+	got = pin_user_pages_remote(mm, pages->uva + index * PAGE_SIZE, 1,
+				    write ? FOLL_WRITE : 0, &page, NULL, NULL);
+	mmap_read_unlock(mm);
+	iommufd_owner_mmput(pages->owner);
+	if (got != 1)
+		return got < 0 ? got : -EFAULT;
+
+	copy_page_part(page, offset, data, length, write);
+	unpin_user_pages_dirty_lock(&page, 1, write);
+	return 0;
+}
+
+/**
+ * iopt_pages_rw() - Copy to or from user memory
+ * @pages: pages
+ * @offset: bytes from the start of the first page
+ * @data: kernel buffer
+ * @length: bytes
+ * @write: to user memory
+ *
+ * Return: 0 or -EFAULT, -EINTR; a part may have been copied then.
+ * Context: may sleep; takes @pages->mutex and mmap_lock of the owner.
+ */
+int iopt_pages_rw(struct iopt_pages *pages, unsigned long offset, void *data,
+		  size_t length, bool write)
+{
+	struct pfn_extent *ext;
+	struct page *page;
+	int rc = 0;
+
+	mutex_lock(&pages->mutex);
+	while (length && !rc) {
+		unsigned long index = offset / PAGE_SIZE;
+		size_t in_page = offset % PAGE_SIZE;
+		size_t n = min_t(size_t, length, PAGE_SIZE - in_page);
+
+		ext = pfn_extent_find(&pages->extents, index);
+		if (ext && ext->start <= index) {
+			iopt_pages_list(pages, index, index, &page);
+			copy_page_part(page, in_page, data, n, write);
+			if (write)
+				set_page_dirty_lock(page);
+		} else {
+			rc = rw_unpinned(pages, index, in_page, data, n, write);
+		}
+		offset += n;
+		data += n;
+		length -= n;
+		cond_resched();
+	}
+	mutex_unlock(&pages->mutex);
+	return rc;
+}
+
+/* ------------------------------------------------------------------ */
+
+static unsigned long percpu_sum(long __percpu *counter)
+{
+	long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += *per_cpu_ptr(counter, cpu);
+	return sum;
+}
+
+unsigned long iopt_pages_count_objects(void)
+{
+	return percpu_sum(&nr_pages_objects);
+}
+
+unsigned long iopt_pages_count_pinned(void)
+{
+	return percpu_sum(&nr_pinned_pages);
+}
+
+int iopt_pages_init(void)
+{
+	iopt_pages_cache = KMEM_CACHE(iopt_pages, SLAB_ACCOUNT);
+	if (!iopt_pages_cache)
+		return -ENOMEM;
+	pfn_extent_cache = KMEM_CACHE(pfn_extent, SLAB_ACCOUNT);
+	if (!pfn_extent_cache) {
+		kmem_cache_destroy(iopt_pages_cache);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void iopt_pages_exit(void)
+{
+	kmem_cache_destroy(pfn_extent_cache);
+	kmem_cache_destroy(iopt_pages_cache);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A piece of user memory that is mapped somewhere, and which of its pages are
+ * pinned for whom.
+ */
+#ifndef IOMMUFD_PAGES_H
+#define IOMMUFD_PAGES_H
+
+#include <linux/kref.h>
+#include <linux/mutex.h>
+#include <linux/rbtree.h>
+
+#include "owner.h"
+#include "pfn_runs.h"
+
+struct page;
+
+/**
+ * struct iopt_pages - user memory behind one or more areas
+ * @refs: one per area
+ * @writable: devices may write; the pages are pinned for writing
+ * @unlimited: the process that mapped had CAP_IPC_LOCK
+ * @leak: never unpin again: an IOMMU driver did not unmap when told to, so a
+ *	device may still reach these pages; @mutex
+ * @account: whom pinned pages are charged to
+ * @owner: whose memory
+ * @uva: address of the first page
+ * @npages: pages in all
+ * @mutex: protects what is pinned
+ * @extents: tree of struct pfn_extent, the pinned pages; @mutex
+ * @first: an extent that needs no allocation, for the common case of one; free
+ *	while its nruns is 0; @mutex
+ *
+ * Areas that copy each other share one of these, so that each page is pinned
+ * and charged once, whoever maps it: a page is pinned while it has users, and
+ * a user is an area that some IOMMU domain maps, or an in-kernel access.
+ */
+struct iopt_pages {
+	struct kref refs;
+	bool writable : 1;
+	bool unlimited : 1;
+	bool leak : 1;
+	enum iommufd_account account : 1;
+	struct iommufd_owner *owner;
+	unsigned long uva;
+	unsigned long npages;
+
+	struct mutex mutex;
+	struct rb_root extents;
+	struct pfn_extent first;
+};
+
+struct iopt_pages *iopt_pages_alloc(struct iommufd_owner *owner,
+				    enum iommufd_account account,
+				    unsigned long uva, unsigned long length,
+				    bool writable);
+void iopt_pages_get(struct iopt_pages *pages);
+void iopt_pages_put(struct iopt_pages *pages);
+
+int iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
+		   unsigned long last);
+unsigned long iopt_pages_unpin(struct iopt_pages *pages, unsigned long first,
+			       unsigned long last);
+void iopt_pages_uncharge(struct iopt_pages *pages, unsigned long npages);
+int iopt_pages_prepare_cut(struct iopt_pages *pages, unsigned long first,
+			   unsigned long cut_last, bool shared);
+void iopt_pages_list(struct iopt_pages *pages, unsigned long first,
+		     unsigned long last, struct page **out);
+int iopt_pages_rw(struct iopt_pages *pages, unsigned long offset, void *data,
+		  size_t length, bool write);
+
+unsigned long iopt_pages_count_objects(void);
+unsigned long iopt_pages_count_pinned(void);
+
+int iopt_pages_init(void);
+void iopt_pages_exit(void);
+
+#endif

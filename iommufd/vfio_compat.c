@@ -1,0 +1,738 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VFIO type1's container ioctls, on an IO address space of iommufd.
+ *
+ * Two kinds of programs come here.  One has VFIO groups in the container that
+ * stands behind the file (or behind vfio.ko's own node); it gets the answers
+ * of stock type1 of 6.1, to the errno.  The other is a program without groups
+ * that mixes VFIO ioctls with native ones, as Linux's own selftests do; it gets
+ * the answers of mainline iommufd.  struct compat says which one is calling.
+ */
+#include <linux/capability.h>
+#include <linux/iommu.h>
+#include <linux/iommufd.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/vfio.h>
+#include <uapi/linux/iommufd.h>
+#include <uapi/linux/vfio.h>
+
+#include "hwpt.h"
+#include "vfio_compat.h"
+
+/* What stock type1 reports of its default limit; said when there is none. */
+#define NO_LIMIT_AVAIL U16_MAX
+
+unsigned int iommufd_dma_entry_limit = 1 << 20;
+
+/* ------------------------------------------------------------------ */
+/* The bridge to vfio.ko */
+
+static DEFINE_MUTEX(container_ops_lock);
+static const struct iommufd_vfio_container_ops *container_ops;
+
+int iommufd_vfio_register_container_ops(
+	const struct iommufd_vfio_container_ops *ops)
+{
+	int rc = 0;
+
+	mutex_lock(&container_ops_lock);
+	if (container_ops)
+		rc = -EBUSY;
+	else
+		container_ops = ops;
+	mutex_unlock(&container_ops_lock);
+	return rc;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_vfio_register_container_ops, IOMMUFD_VFIO);
+
+void iommufd_vfio_unregister_container_ops(
+	const struct iommufd_vfio_container_ops *ops)
+{
+	mutex_lock(&container_ops_lock);
+	if (!WARN_ON(container_ops != ops))
+		container_ops = NULL;
+	mutex_unlock(&container_ops_lock);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_vfio_unregister_container_ops, IOMMUFD_VFIO);
+
+/**
+ * iommufd_vfio_open() - Get the VFIO container of a context, if there can be one
+ * @ictx: context that a file descriptor shows
+ *
+ * Return: 0, also without a bridge, or the bridge's error.
+ */
+int iommufd_vfio_open(struct iommufd_ctx *ictx)
+{
+	void *container;
+	int rc = 0;
+
+	if (READ_ONCE(ictx->container) || !READ_ONCE(container_ops))
+		return 0;
+
+	mutex_lock(&container_ops_lock);
+	if (!ictx->container && container_ops &&
+	    try_module_get(container_ops->owner)) {
+		container = container_ops->open(ictx);
+		if (IS_ERR(container)) {
+			module_put(container_ops->owner);
+			rc = PTR_ERR(container);
+		} else {
+			ictx->container_ops = container_ops;
+			/* Read by the bridge's hook without a lock. */
+			smp_store_release(&ictx->container, container);
+		}
+	}
+	mutex_unlock(&container_ops_lock);
+	return rc;
+}
+
+/** iommufd_vfio_release() - Undo iommufd_vfio_open() */
+void iommufd_vfio_release(struct iommufd_ctx *ictx)
+{
+	if (!ictx->container)
+		return;
+	ictx->container_ops->release(ictx->container);
+	module_put(ictx->container_ops->owner);
+}
+
+/* A group is in the container, and waits for SET_IOMMU. */
+static bool container_has_group(struct iommufd_ctx *ictx)
+{
+	/* Pairs with iommufd_vfio_open(). */
+	void *container = smp_load_acquire(&ictx->container);
+
+	return container && ictx->container_ops->has_group(container);
+}
+
+/* ------------------------------------------------------------------ */
+/* Which IOAS, and who is calling */
+
+/**
+ * struct compat - an ioctl of VFIO's at work
+ * @ioas: the compatibility IOAS, in use
+ * @group: a container with VFIO groups: answer as stock type1
+ * @v1: with @group: as type1 v1, else as v2
+ */
+struct compat {
+	struct iommufd_ioas *ioas;
+	bool group;
+	bool v1;
+};
+
+static int compat_begin(struct iommufd_ctx *ictx, struct compat *compat)
+{
+	enum iommufd_vfio_mode mode;
+	bool waiting = false;
+
+	/*
+	 * A group that waits for SET_IOMMU matters only until there is an
+	 * IOMMU; asking vfio.ko is not free.
+	 */
+	if (READ_ONCE(ictx->vfio_mode) == IOMMUFD_VFIO_NATIVE)
+		waiting = container_has_group(ictx);
+
+	xa_lock(&ictx->objects);
+	mode = ictx->vfio_mode;
+	compat->ioas = ictx->vfio_ioas;
+	compat->group = mode == IOMMUFD_VFIO_GROUP;
+	compat->v1 = ictx->vfio_type == VFIO_TYPE1_IOMMU;
+	if (mode == IOMMUFD_VFIO_LEFT ||
+	    (mode == IOMMUFD_VFIO_NATIVE && waiting)) {
+		xa_unlock(&ictx->objects);
+		return -EINVAL;
+	}
+	if (!compat->ioas || compat->ioas->obj.dying) {
+		xa_unlock(&ictx->objects);
+		return -ENODEV;
+	}
+	iommufd_object_use(&compat->ioas->obj);
+	xa_unlock(&ictx->objects);
+	return 0;
+}
+
+static void compat_end(struct compat *compat)
+{
+	iommufd_object_done(&compat->ioas->obj);
+}
+
+/*
+ * The compatibility IOAS, made if there is none.  In use when this returns.
+ */
+static struct iommufd_ioas *compat_ioas_get(struct iommufd_ctx *ictx)
+{
+	struct iommufd_ioas *ioas, *fresh;
+
+	fresh = iommufd_ioas_alloc(ictx);
+	if (IS_ERR(fresh))
+		return fresh;
+	/* Complete, so no window in which the pointer leads to less. */
+	iommufd_object_publish(&fresh->obj);
+
+	xa_lock(&ictx->objects);
+	ioas = ictx->vfio_ioas;
+	if (!ioas || ioas->obj.dying) {
+		ioas = fresh;
+		ictx->vfio_ioas = fresh;
+		fresh = NULL;
+	}
+	iommufd_object_use(&ioas->obj);
+	xa_unlock(&ictx->objects);
+
+	if (fresh)
+		iommufd_object_remove(&fresh->obj);
+	return ioas;
+}
+
+int iommufd_vfio_compat_ioas_id(struct iommufd_ctx *ictx, u32 *out_ioas_id)
+{
+	struct iommufd_ioas *ioas = compat_ioas_get(ictx);
+
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	*out_ioas_id = ioas->obj.id;
+	iommufd_object_done(&ioas->obj);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_vfio_compat_ioas_id, IOMMUFD_VFIO);
+
+static int vfio_ioas_get(struct iommufd_ctx *ictx, u32 *id)
+{
+	struct iommufd_ioas *ioas;
+	int rc = 0;
+
+	xa_lock(&ictx->objects);
+	ioas = ictx->vfio_ioas;
+	if (!ioas || ioas->obj.dying)
+		rc = -ENODEV;
+	else
+		*id = ioas->obj.id;
+	xa_unlock(&ictx->objects);
+	return rc;
+}
+
+static void vfio_ioas_set(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas)
+{
+	xa_lock(&ictx->objects);
+	ictx->vfio_ioas = ioas;
+	/* Who sets an IOAS by hand means to use it without groups, too. */
+	if (ictx->vfio_mode == IOMMUFD_VFIO_LEFT)
+		ictx->vfio_mode = IOMMUFD_VFIO_NATIVE;
+	xa_unlock(&ictx->objects);
+}
+
+int iommufd_vfio_ioas(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_vfio_ioas *cmd = ucmd->cmd;
+	struct iommufd_ioas *ioas;
+	int rc;
+
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+
+	switch (cmd->op) {
+	case IOMMU_VFIO_IOAS_GET:
+		rc = vfio_ioas_get(ucmd->ictx, &cmd->ioas_id);
+		return rc ? rc : iommufd_ucmd_respond(ucmd, sizeof(*cmd));
+	case IOMMU_VFIO_IOAS_SET:
+		ioas = iommufd_ioas_find(ucmd->ictx, cmd->ioas_id);
+		if (IS_ERR(ioas))
+			return PTR_ERR(ioas);
+		vfio_ioas_set(ucmd->ictx, ioas);
+		iommufd_object_done(&ioas->obj);
+		return 0;
+	case IOMMU_VFIO_IOAS_CLEAR:
+		vfio_ioas_set(ucmd->ictx, NULL);
+		return 0;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+int iommufd_vfio_container_set(struct iommufd_ctx *ictx, unsigned long type)
+{
+	struct iommufd_ioas *ioas;
+	int rc = 0;
+
+	if (type != VFIO_TYPE1_IOMMU && type != VFIO_TYPE1v2_IOMMU)
+		return -EINVAL;
+
+	ioas = compat_ioas_get(ictx);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+
+	xa_lock(&ictx->objects);
+	if (ictx->vfio_mode == IOMMUFD_VFIO_GROUP) {
+		rc = -EBUSY;
+	} else {
+		ictx->vfio_mode = IOMMUFD_VFIO_GROUP;
+		ictx->vfio_type = type;
+		ictx->vfio_container_ioas = ioas;
+		ioas->obj.users++;
+	}
+	xa_unlock(&ictx->objects);
+	iommufd_object_done(&ioas->obj);
+	return rc;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_vfio_container_set, IOMMUFD_VFIO);
+
+static bool ioas_has_users(struct iommufd_ioas *ioas)
+{
+	bool used;
+
+	mutex_lock(&ioas->mutex);
+	used = !list_empty(&ioas->hwpts);
+	mutex_unlock(&ioas->mutex);
+	if (used)
+		return true;
+
+	down_read(&ioas->iopt.access_rwsem);
+	used = !list_empty(&ioas->iopt.accesses);
+	up_read(&ioas->iopt.access_rwsem);
+	return used;
+}
+
+void iommufd_vfio_container_unset(struct iommufd_ctx *ictx)
+{
+	struct iommufd_ioas *ioas;
+	unsigned long unmapped;
+
+	xa_lock(&ictx->objects);
+	ioas = ictx->vfio_container_ioas;
+	ictx->vfio_container_ioas = NULL;
+	ictx->vfio_mode = IOMMUFD_VFIO_LEFT;
+	xa_unlock(&ictx->objects);
+
+	/*
+	 * What stays mapped if this process is being killed while another
+	 * thread maps goes with the IOAS.
+	 */
+	if (!ioas_has_users(ioas))
+		iopt_unmap(&ioas->iopt, 0, ULONG_MAX, IOPT_UNMAP_COMPAT,
+			   &unmapped);
+	iommufd_object_release(&ioas->obj);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_vfio_container_unset, IOMMUFD_VFIO);
+
+u32 iommufd_vfio_container_ioas_id(struct iommufd_ctx *ictx)
+{
+	return READ_ONCE(ictx->vfio_container_ioas)->obj.id;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_vfio_container_ioas_id, IOMMUFD_VFIO);
+
+/* ------------------------------------------------------------------ */
+/* The ioctls */
+
+/*
+ * Type1 knows nothing smaller than a CPU page, whatever is attached or not, and
+ * has one errno for all that is wrong with the numbers.
+ */
+static int check_range(unsigned long iova, unsigned long size)
+{
+	unsigned long last;
+
+	if (!size || !PAGE_ALIGNED(iova | size) ||
+	    check_add_overflow(iova, size - 1, &last))
+		return -EINVAL;
+	return 0;
+}
+
+static bool all_coherent(struct iommufd_ioas *ioas)
+{
+	struct iommufd_hwpt *hwpt;
+	bool coherent;
+
+	mutex_lock(&ioas->mutex);
+	coherent = !list_empty(&ioas->hwpts);
+	list_for_each_entry(hwpt, &ioas->hwpts, item)
+		coherent &= hwpt->enforce_cache_coherency;
+	mutex_unlock(&ioas->mutex);
+	return coherent;
+}
+
+/* An extension that is not known is 0, never an error. */
+static long check_extension(struct iommufd_ctx *ictx, unsigned long arg)
+{
+	struct compat compat;
+	long ret;
+
+	switch (arg) {
+	case VFIO_TYPE1_IOMMU:
+	case VFIO_TYPE1v2_IOMMU:
+	case VFIO_UNMAP_ALL:
+		return 1;
+	case VFIO_DMA_CC_IOMMU:
+		if (!ictx || compat_begin(ictx, &compat))
+			return 0;
+		ret = all_coherent(compat.ioas);
+		compat_end(&compat);
+		return ret;
+	default:
+		return 0;
+	}
+}
+
+static long set_iommu(struct iommufd_ctx *ictx, unsigned long type)
+{
+	struct compat compat;
+	int rc;
+
+	if (type != VFIO_TYPE1_IOMMU && type != VFIO_TYPE1v2_IOMMU)
+		return -EINVAL;
+	if (container_has_group(ictx))
+		return ictx->container_ops->set_iommu(ictx->container, type);
+
+	rc = compat_begin(ictx, &compat);
+	if (rc)
+		return rc;
+	if (compat.group)
+		rc = -EINVAL;
+	else if (type == VFIO_TYPE1_IOMMU)
+		/* v1 unmaps cut mappings, and IO pages cannot be cut. */
+		rc = iopt_disable_large_pages(&compat.ioas->iopt);
+	compat_end(&compat);
+	return rc;
+}
+
+static long map_dma(struct iommufd_ctx *ictx, void __user *arg)
+{
+	const size_t minsz = offsetofend(struct vfio_iommu_type1_dma_map, size);
+	struct vfio_iommu_type1_dma_map map;
+	struct iopt_map_args args;
+	struct iommufd_owner *owner;
+	struct compat compat;
+	int rc;
+
+	if (copy_from_user(&map, arg, minsz))
+		return -EFAULT;
+	if (map.argsz < minsz ||
+	    map.flags & ~(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE) ||
+	    !map.flags)
+		return -EINVAL;
+
+	rc = compat_begin(ictx, &compat);
+	if (rc)
+		return rc;
+	rc = check_range(map.iova, map.size);
+	if (!rc)
+		rc = check_range(map.vaddr, map.size);
+	if (rc)
+		goto out_end;
+	owner = iommufd_owner_get(&ictx->owners);
+	if (IS_ERR(owner)) {
+		rc = PTR_ERR(owner);
+		goto out_end;
+	}
+
+	args = (struct iopt_map_args){
+		.iova = map.iova,
+		.length = map.size,
+		.prot = IOMMU_CACHE,
+		.compat = true,
+		.compat_limit = READ_ONCE(iommufd_dma_entry_limit),
+	};
+	if (map.flags & VFIO_DMA_MAP_FLAG_READ)
+		args.prot |= IOMMU_READ;
+	if (map.flags & VFIO_DMA_MAP_FLAG_WRITE)
+		args.prot |= IOMMU_WRITE;
+	rc = iopt_map_user_pages(&compat.ioas->iopt, owner, IOMMUFD_ACCOUNT_MM,
+				 map.vaddr, &args);
+	iommufd_owner_put(owner);
+out_end:
+	compat_end(&compat);
+	return rc;
+}
+
+static int unmap_range(struct compat *compat, unsigned long iova,
+		       unsigned long size, unsigned long *unmapped)
+{
+	struct io_pagetable *iopt = &compat->ioas->iopt;
+	unsigned long last = iova + size - 1;
+	int rc;
+
+	rc = check_range(iova, size);
+	if (rc)
+		return rc;
+	if (compat->group)
+		return iopt_unmap(iopt, iova, last,
+				  compat->v1 ? IOPT_UNMAP_TYPE1 :
+					       IOPT_UNMAP_TYPE1V2,
+				  unmapped);
+
+	if (READ_ONCE(iopt->disable_large_pages)) {
+		rc = iopt_cut(iopt, iova);
+		if (!rc && last != ULONG_MAX)
+			rc = iopt_cut(iopt, last + 1);
+		if (rc)
+			return rc;
+	}
+	return iopt_unmap(iopt, iova, last, IOPT_UNMAP_NATIVE, unmapped);
+}
+
+static long unmap_dma(struct iommufd_ctx *ictx, void __user *arg)
+{
+	const size_t minsz =
+		offsetofend(struct vfio_iommu_type1_dma_unmap, size);
+	struct vfio_iommu_type1_dma_unmap unmap;
+	unsigned long unmapped = 0;
+	struct compat compat;
+	int rc;
+
+	if (copy_from_user(&unmap, arg, minsz))
+		return -EFAULT;
+	if (unmap.argsz < minsz || unmap.flags & ~VFIO_DMA_UNMAP_FLAG_ALL)
+		return -EINVAL;
+
+	rc = compat_begin(ictx, &compat);
+	if (rc)
+		return rc;
+	if (!(unmap.flags & VFIO_DMA_UNMAP_FLAG_ALL))
+		rc = unmap_range(&compat, unmap.iova, unmap.size, &unmapped);
+	else if (unmap.iova || unmap.size)
+		rc = -EINVAL;
+	else
+		rc = iopt_unmap(&compat.ioas->iopt, 0, ULONG_MAX,
+				IOPT_UNMAP_NATIVE, &unmapped);
+
+	unmap.size = unmapped;
+	if ((!rc || !compat.group) && copy_to_user(arg, &unmap, minsz))
+		rc = -EFAULT;
+	compat_end(&compat);
+	return rc;
+}
+
+/* ------------------------------------------------------------------ */
+/* VFIO_IOMMU_GET_INFO */
+
+/**
+ * struct info_chain - capabilities for userspace
+ * @buf: all of them, one after the other, for offset sizeof(info) of the user's
+ *	buffer; zeroed before it was filled
+ * @room: bytes after sizeof(info) in the user's buffer
+ * @size: bytes of all capabilities
+ * @used: bytes of those that fit
+ * @prev: offset of the last one in @buf that fits, -1 while there is none
+ */
+struct info_chain {
+	void *buf;
+	size_t room;
+	size_t size;
+	size_t used;
+	ssize_t prev;
+};
+
+#define INFO_CAPS_OFFSET sizeof(struct vfio_iommu_type1_info)
+
+/*
+ * Room for a capability, which is copied out if it and all before it fit.  In
+ * user offsets the chain begins at INFO_CAPS_OFFSET.
+ */
+static void *info_add(struct info_chain *chain, size_t size, u16 id,
+		      u16 version)
+{
+	struct vfio_info_cap_header *header = chain->buf + chain->size;
+	struct vfio_info_cap_header *prev;
+
+	header->id = id;
+	header->version = version;
+	if (chain->used == chain->size && chain->room >= chain->size + size) {
+		if (chain->prev >= 0) {
+			prev = chain->buf + chain->prev;
+			prev->next = INFO_CAPS_OFFSET + chain->size;
+		}
+		chain->prev = chain->size;
+		chain->used += size;
+	}
+	chain->size += size;
+	return header;
+}
+
+static size_t range_cap_size(u32 num)
+{
+	return struct_size((struct vfio_iommu_type1_info_cap_iova_range *)NULL,
+			   iova_ranges, num);
+}
+
+static void info_add_ranges(struct info_chain *chain,
+			    const struct iommu_iova_range *ranges, u32 num)
+{
+	struct vfio_iommu_type1_info_cap_iova_range *cap;
+	u32 i;
+
+	cap = info_add(chain, range_cap_size(num),
+		       VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, 1);
+	cap->nr_iovas = num;
+	for (i = 0; i != num; i++) {
+		cap->iova_ranges[i].start = ranges[i].start;
+		cap->iova_ranges[i].end = ranges[i].last;
+	}
+}
+
+static void info_add_avail(struct info_chain *chain, struct io_pagetable *iopt)
+{
+	unsigned long limit = READ_ONCE(iommufd_dma_entry_limit), used;
+	struct vfio_iommu_type1_info_dma_avail *cap;
+
+	down_read(&iopt->iova_rwsem);
+	used = iopt->nr_compat;
+	up_read(&iopt->iova_rwsem);
+
+	cap = info_add(chain, sizeof(*cap), VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, 1);
+	cap->avail = !limit ? NO_LIMIT_AVAIL : limit - min(used, limit);
+}
+
+/* The sizes that each attached domain has, in terms of CPU pages. */
+static u64 common_page_sizes(struct iommufd_ioas *ioas)
+{
+	struct iommufd_hwpt *hwpt;
+	unsigned long sizes;
+
+	mutex_lock(&ioas->mutex);
+	sizes = list_empty(&ioas->hwpts) ? PAGE_MASK : ULONG_MAX;
+	list_for_each_entry(hwpt, &ioas->hwpts, item)
+		sizes &= hwpt->idomain.domain->pgsize_bitmap;
+	mutex_unlock(&ioas->mutex);
+
+	if (sizes & ~PAGE_MASK)
+		sizes = (sizes & PAGE_MASK) | PAGE_SIZE;
+	return sizes;
+}
+
+static int info_build(struct compat *compat, struct info_chain *chain)
+{
+	struct iommu_iova_range *ranges;
+	size_t size;
+	u32 num;
+
+	ranges = iommufd_ioas_get_ranges(compat->ioas, &num, NULL);
+	if (IS_ERR(ranges))
+		return PTR_ERR(ranges);
+
+	size = range_cap_size(num) +
+	       sizeof(struct vfio_iommu_type1_info_dma_avail);
+	chain->buf = kvzalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!chain->buf) {
+		kvfree(ranges);
+		return -ENOMEM;
+	}
+	if (compat->group) {
+		info_add_avail(chain, &compat->ioas->iopt);
+		info_add_ranges(chain, ranges, num);
+	} else {
+		info_add_ranges(chain, ranges, num);
+		info_add_avail(chain, &compat->ioas->iopt);
+	}
+	kvfree(ranges);
+	return 0;
+}
+
+/* Fill in what depends on how much room there is. */
+static void info_finish(struct vfio_iommu_type1_info *info,
+			struct compat *compat, struct info_chain *chain)
+{
+	size_t total = INFO_CAPS_OFFSET + chain->size;
+	bool all = chain->used == chain->size;
+
+	info->flags = VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS;
+	info->iova_pgsizes = common_page_sizes(compat->ioas);
+	info->cap_offset = all ? INFO_CAPS_OFFSET : 0;
+	if (compat->group) {
+		/* Type1: all or nothing, and argsz only when more is wanted. */
+		if (!all) {
+			info->argsz = total;
+			chain->used = 0;
+		}
+	} else {
+		info->argsz = total;
+	}
+}
+
+static long get_info(struct iommufd_ctx *ictx, void __user *arg)
+{
+	const size_t minsz =
+		offsetofend(struct vfio_iommu_type1_info, iova_pgsizes);
+	const size_t capsz =
+		offsetofend(struct vfio_iommu_type1_info, cap_offset);
+	struct vfio_iommu_type1_info info = {};
+	struct info_chain chain = { .prev = -1 };
+	struct compat compat;
+	size_t infosz;
+	int rc;
+
+	if (copy_from_user(&info, arg, minsz))
+		return -EFAULT;
+	if (info.argsz < minsz)
+		return -EINVAL;
+	infosz = info.argsz >= capsz ? capsz : minsz;
+	if (info.argsz > INFO_CAPS_OFFSET)
+		chain.room = info.argsz - INFO_CAPS_OFFSET;
+
+	rc = compat_begin(ictx, &compat);
+	if (rc)
+		return rc;
+	rc = info_build(&compat, &chain);
+	if (rc)
+		goto out_end;
+	info_finish(&info, &compat, &chain);
+	if (copy_to_user(arg + INFO_CAPS_OFFSET, chain.buf, chain.used) ||
+	    copy_to_user(arg, &info, infosz))
+		rc = -EFAULT;
+	kvfree(chain.buf);
+out_end:
+	compat_end(&compat);
+	return rc;
+}
+
+/* ------------------------------------------------------------------ */
+
+long iommufd_vfio_container_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
+				  unsigned long arg)
+{
+	void __user *uarg = (void __user *)arg;
+
+	if (cmd == VFIO_CHECK_EXTENSION)
+		return check_extension(ictx, arg);
+	if (!ictx)
+		return -ENOTTY;
+
+	switch (cmd) {
+	case VFIO_IOMMU_GET_INFO:
+		return get_info(ictx, uarg);
+	case VFIO_IOMMU_MAP_DMA:
+		return map_dma(ictx, uarg);
+	case VFIO_IOMMU_UNMAP_DMA:
+		return unmap_dma(ictx, uarg);
+	default:
+		return -ENOTTY;
+	}
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_vfio_container_ioctl, IOMMUFD_VFIO);
+
+/**
+ * iommufd_vfio_ioctl() - An ioctl of VFIO's on /dev/iommu
+ * @ictx: context
+ * @cmd: command outside the native range
+ * @arg: its argument
+ *
+ * Return: as the ioctl; -ENOTTY for a command that VFIO's type1 does not have.
+ */
+long iommufd_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
+			unsigned long arg)
+{
+	int rc;
+
+	/* The bridge may have been loaded after the file was opened. */
+	rc = iommufd_vfio_open(ictx);
+	if (rc)
+		return rc;
+
+	switch (cmd) {
+	case VFIO_GET_API_VERSION:
+		return VFIO_API_VERSION;
+	case VFIO_SET_IOMMU:
+		return set_iommu(ictx, arg);
+	default:
+		return iommufd_vfio_container_ioctl(ictx, cmd, arg);
+	}
+}
