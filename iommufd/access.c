@@ -108,7 +108,8 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_attach, IOMMUFD);
 void iommufd_access_detach(struct iommufd_access *access)
 {
 	/* The user unpins through this access, so it must still be attached. */
-	access_unmap(&access->node, 0, ULONG_MAX);
+	if (READ_ONCE(access->ioas))
+		access_unmap(&access->node, 0, ULONG_MAX);
 	access_leave(access);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_detach, IOMMUFD);

@@ -28,8 +28,9 @@
 
 /* The longest range that the IOMMU driver sees at once. */
 #define IOPT_IO_CHUNK SZ_1G
-/* How long an in-kernel user may take to let go of a range. */
-#define IOPT_ACCESS_WAIT (5 * HZ)
+/* In-kernel users are asked so often to let go of a range, and given so long. */
+#define IOPT_ACCESS_TRIES 5
+#define IOPT_ACCESS_WAIT HZ
 
 static struct kmem_cache *iopt_area_cache;
 static DEFINE_PER_CPU(long, nr_areas);
@@ -106,7 +107,7 @@ static void area_remove(struct io_pagetable *iopt, struct iopt_area *area)
 	iopt->nr_areas--;
 	iopt->nr_compat -= area->compat;
 	iopt->mapped_bytes -= iopt_area_length(area);
-	iopt->alloc_hint = min(iopt->alloc_hint, area->node.start);
+	iopt->freed = min(iopt->freed, area->node.start);
 }
 
 static void wake_waiters(struct io_pagetable *iopt)
@@ -701,16 +702,11 @@ static bool chain_in_access(struct iopt_area *chain)
 	return false;
 }
 
-/* Have in-kernel users let go of a chain. */
-static int chain_wait_accesses(struct io_pagetable *iopt,
+static void chain_ask_accesses(struct io_pagetable *iopt,
 			       struct iopt_area *chain)
 {
 	struct iopt_access *access;
 	struct iopt_area *area;
-	long left;
-
-	if (!chain_in_access(chain))
-		return 0;
 
 	down_read(&iopt->access_rwsem);
 	for (area = chain; area; area = area->next) {
@@ -721,15 +717,41 @@ static int chain_wait_accesses(struct io_pagetable *iopt,
 				      iopt_area_length(area));
 	}
 	up_read(&iopt->access_rwsem);
+}
 
+static void count_waiter(struct io_pagetable *iopt, int n)
+{
 	down_write(&iopt->iova_rwsem);
-	iopt->nr_waiters++;
+	iopt->nr_waiters += n;
 	up_write(&iopt->iova_rwsem);
-	left = wait_event_timeout(iopt->wait, !chain_in_access(chain),
-				  IOPT_ACCESS_WAIT);
-	down_write(&iopt->iova_rwsem);
-	iopt->nr_waiters--;
-	up_write(&iopt->iova_rwsem);
+}
+
+/* Have in-kernel users let go of a chain. */
+static int chain_wait_accesses(struct io_pagetable *iopt,
+			       struct iopt_area *chain)
+{
+	unsigned int tries;
+	long left = 1;
+
+	if (!chain_in_access(chain))
+		return 0;
+
+	/*
+	 * More than once: a user may have been in the middle of a pin, and not
+	 * have known of it yet, when it was asked.
+	 */
+	count_waiter(iopt, 1);
+	for (tries = 0; tries != IOPT_ACCESS_TRIES; tries++) {
+		chain_ask_accesses(iopt, chain);
+		left = wait_event_killable_timeout(iopt->wait,
+						   !chain_in_access(chain),
+						   IOPT_ACCESS_WAIT);
+		if (left)
+			break;
+	}
+	count_waiter(iopt, -1);
+	if (left < 0)
+		return -EINTR;
 	if (left)
 		return 0;
 

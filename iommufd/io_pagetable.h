@@ -62,6 +62,18 @@ struct iopt_domain {
 };
 
 /**
+ * struct iopt_hint - where a search for free IOVAs may begin
+ * @iova: below it there is no hole for the request that the others describe
+ * @length: bytes of that request
+ * @align: its alignment
+ */
+struct iopt_hint {
+	unsigned long iova;
+	unsigned long length;
+	unsigned long align;
+};
+
+/**
  * struct iopt_access - an in-kernel user of an io_pagetable
  * @item: in io_pagetable.accesses
  * @unmap: asks the user to unpin a range; called without a lock of the
@@ -83,7 +95,8 @@ struct iopt_access {
  * @reserved: tree of struct iopt_reserved, IOVAs that may not be mapped
  * @allowed: tree of struct iopt_allowed, IOVAs promised to userspace
  * @iova_alignment: of IOVAs and lengths; a power of two, at most PAGE_SIZE
- * @alloc_hint: no large enough hole was found below; where a search begins
+ * @hints: by order of the length; see iopt_alloc_iova()
+ * @freed: lowest IOVA that became free since the hints were used
  * @nr_areas: areas in @areas
  * @nr_compat: of these, made by VFIO ioctls
  * @mapped_bytes: sum of all areas
@@ -106,7 +119,8 @@ struct io_pagetable {
 	struct rb_root_cached reserved;
 	struct rb_root_cached allowed;
 	unsigned long iova_alignment;
-	unsigned long alloc_hint;
+	struct iopt_hint hints[BITS_PER_LONG];
+	unsigned long freed;
 	unsigned long nr_areas;
 	unsigned long nr_compat;
 	unsigned long mapped_bytes;

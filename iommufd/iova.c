@@ -76,7 +76,7 @@ void iopt_unreserve_iova(struct io_pagetable *iopt, void *owner)
 		interval_tree_remove(node, &iopt->reserved);
 		kfree(reserved);
 	}
-	iopt->alloc_hint = 0;
+	iopt->freed = 0;
 }
 
 void iopt_free_allowed(struct rb_root_cached *allowed)
@@ -111,7 +111,7 @@ int iopt_set_allowed(struct io_pagetable *iopt, struct rb_root_cached *allowed)
 	}
 	if (!rc) {
 		swap(*allowed, iopt->allowed);
-		iopt->alloc_hint = 0;
+		iopt->freed = 0;
 	}
 	up_write(&iopt->iova_rwsem);
 	return rc;
@@ -153,6 +153,7 @@ static bool find_hole(struct io_pagetable *iopt, unsigned long first,
 	return false;
 }
 
+/* The lowest one that is at or above @first. */
 static bool find_allowed_hole(struct io_pagetable *iopt, unsigned long first,
 			      unsigned long length, unsigned long align,
 			      unsigned long offset, unsigned long *iova)
@@ -174,6 +175,31 @@ static bool find_allowed_hole(struct io_pagetable *iopt, unsigned long first,
 	return false;
 }
 
+/*
+ * Scanning all areas for each new one would be quadratic, so each search begins
+ * where the last one for no more than this found nothing below.
+ */
+static struct iopt_hint *get_hint(struct io_pagetable *iopt,
+				  unsigned long length, unsigned long align)
+{
+	struct iopt_hint *hint;
+	unsigned int i;
+
+	if (iopt->freed != ULONG_MAX) {
+		for (i = 0; i != ARRAY_SIZE(iopt->hints); i++)
+			iopt->hints[i].iova = min(iopt->hints[i].iova,
+						  iopt->freed);
+		iopt->freed = ULONG_MAX;
+	}
+
+	hint = &iopt->hints[__fls(length)];
+	if (length < hint->length || align < hint->align)
+		hint->iova = 0;
+	hint->length = length;
+	hint->align = align;
+	return hint;
+}
+
 /**
  * iopt_alloc_iova() - Choose an IOVA
  * @iopt: io_pagetable
@@ -189,6 +215,7 @@ int iopt_alloc_iova(struct io_pagetable *iopt, unsigned long uva,
 		    unsigned long length, unsigned long *iova)
 {
 	unsigned long offset = uva % PAGE_SIZE, align = PMD_SIZE;
+	struct iopt_hint *hint;
 
 	lockdep_assert_held_write(&iopt->iova_rwsem);
 
@@ -200,14 +227,11 @@ int iopt_alloc_iova(struct io_pagetable *iopt, unsigned long uva,
 	align = min(align, roundup_pow_of_two(length));
 	align = max(align, PAGE_SIZE);
 
-	/*
-	 * Scanning all areas for each new one would be quadratic.  Begin where
-	 * the last search ended; what became free below moved the hint down.
-	 */
-	if (!find_allowed_hole(iopt, iopt->alloc_hint, length, align, offset,
-			       iova) &&
+	hint = get_hint(iopt, length, align);
+	/* From the start once more: the hint knows nothing of offsets. */
+	if (!find_allowed_hole(iopt, hint->iova, length, align, offset, iova) &&
 	    !find_allowed_hole(iopt, 0, length, align, offset, iova))
 		return -ENOSPC;
-	iopt->alloc_hint = *iova;
+	hint->iova = *iova;
 	return 0;
 }

@@ -144,8 +144,10 @@ struct iommufd_ctx *iommufd_device_to_ctx(struct iommufd_device *idev);
  * struct iommufd_access_ops - callbacks of a kernel user of an IOAS
  * @needs_pin_pages: the user calls iommufd_access_pin_pages()
  * @unmap: the range is about to be unmapped: the user must let go of all that
- *	it pinned in it before it returns.  May sleep.  Must not call attach,
- *	detach or destroy of the same access.
+ *	it pinned in it before it returns, also in calls to pin that are still
+ *	under way when they return.  Called again a few times if pins remain,
+ *	also for other users' ranges; then the unmap fails with -EBUSY.  May
+ *	sleep.  Must not call attach, detach or destroy of the same access.
  */
 struct iommufd_access_ops {
 	u8 needs_pin_pages : 1;

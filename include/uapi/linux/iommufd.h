@@ -69,7 +69,8 @@ enum {
  * are waited for; no later command finds the id.
  *
  * Errors: ENOENT no such id; EBUSY another object (a device, an access, a page
- * table) still depends on it.
+ * table) still depends on it, or it belongs to the kernel (a device, an access,
+ * an automatic page table); EINTR.
  */
 struct iommu_destroy {
 	__u32 size;
@@ -246,8 +247,9 @@ struct iommu_ioas_copy {
  * returns.
  *
  * Errors: ENOENT nothing mapped in the range, or a mapping would be cut;
- * EINVAL length 0; EOVERFLOW; EBUSY a mapping in the range is being made by
- * another thread, or a kernel user does not let go of it.
+ * EINVAL length 0; EOVERFLOW; EBUSY a kernel user does not let go of a mapping
+ * in the range; EINTR.  Maps and unmaps of other threads in the range are waited
+ * for.
  */
 struct iommu_ioas_unmap {
 	__u32 size;
