@@ -35,6 +35,23 @@ static size_t best_io_page(const struct iommu_domain *domain,
 	return BIT(order);
 }
 
+/*
+ * How much of a failed call is mapped all the same.  VT-d's map_pages() does not
+ * say: it may run out of page tables in the middle and report nothing.  Pages
+ * are mapped in order, so the first one that is not ends it; what follows is a
+ * hole, which must not be unmapped.
+ */
+static size_t mapped_prefix(struct iommu_domain *domain, unsigned long iova,
+			    phys_addr_t paddr, size_t pgsize, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size &&
+	       iommu_iova_to_phys(domain, iova + done) == paddr + done)
+		done += pgsize;
+	return done;
+}
+
 int compat_iommu_map_nosync(struct iommu_domain *domain, unsigned long iova,
 			    phys_addr_t paddr, size_t size, int prot)
 {
@@ -61,14 +78,15 @@ int compat_iommu_map_nosync(struct iommu_domain *domain, unsigned long iova,
 					     pgsize, count, prot, GFP_KERNEL,
 					     &mapped) :
 			      -EINVAL;
-		/* A driver that fails may still have mapped a part. */
+		if (!rc && WARN_ON(!mapped))
+			rc = -EIO;
+		if (rc && pgsize)
+			mapped = mapped_prefix(domain, iova + done,
+					       paddr + done, pgsize,
+					       pgsize * count);
 		done += mapped;
 		if (rc)
 			break;
-		if (WARN_ON(!mapped)) {
-			rc = -EIO;
-			break;
-		}
 	}
 
 	if (rc && done)

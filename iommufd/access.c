@@ -60,6 +60,7 @@ iommufd_access_create(struct iommufd_ctx *ictx,
 	access = container_of(obj, struct iommufd_access, obj);
 	access->ops = ops;
 	access->data = data;
+	access->node.pins = ops->needs_pin_pages;
 	access->node.unmap = access_unmap;
 	mutex_init(&access->attach_lock);
 	init_rwsem(&access->rwsem);
@@ -93,12 +94,15 @@ int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id)
 	if (access->ioas) {
 		rc = -EINVAL;
 	} else {
+		rc = iopt_add_access(&ioas->iopt, &access->node);
+		if (rc)
+			goto out_unlock;
 		iommufd_object_hold(&ioas->obj);
-		iopt_add_access(&ioas->iopt, &access->node);
 		down_write(&access->rwsem);
 		access->ioas = ioas;
 		up_write(&access->rwsem);
 	}
+out_unlock:
 	mutex_unlock(&access->attach_lock);
 	iommufd_object_done(&ioas->obj);
 	return rc;

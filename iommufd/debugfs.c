@@ -56,7 +56,14 @@ static void show_ioas(struct seq_file *s, struct iommufd_ioas *ioas)
 	struct io_pagetable *iopt = &ioas->iopt;
 	struct iommufd_hwpt *hwpt;
 
-	down_read(&iopt->iova_rwsem);
+	/*
+	 * Whoever opens /dev/iommu waits for contexts_lock, and with them all
+	 * who open a misc device: never wait for a lock that is held long.
+	 */
+	if (!down_read_trylock(&iopt->iova_rwsem)) {
+		seq_printf(s, "  ioas %u: busy\n", ioas->obj.id);
+		return;
+	}
 	seq_printf(s, "  ioas %u: %lu maps (%lu by VFIO), %lu bytes%s%s\n",
 		   ioas->obj.id, iopt->nr_areas, iopt->nr_compat,
 		   iopt->mapped_bytes,
@@ -64,7 +71,10 @@ static void show_ioas(struct seq_file *s, struct iommufd_ioas *ioas)
 		   iopt->disable_large_pages ? ", no large IO pages" : "");
 	up_read(&iopt->iova_rwsem);
 
-	mutex_lock(&ioas->mutex);
+	if (!mutex_trylock(&ioas->mutex)) {
+		seq_puts(s, "    hwpts: busy\n");
+		return;
+	}
 	list_for_each_entry(hwpt, &ioas->hwpts, item)
 		seq_printf(s, "    hwpt %u: %u groups%s\n", hwpt->obj.id,
 			   hwpt->groups,

@@ -37,8 +37,8 @@ static int check_interrupts(struct iommu_group *group)
 	    READ_ONCE(iommufd_allow_unsafe_interrupts))
 		return 0;
 
-	pr_warn("group %d: no interrupt remapping, so a device could forge interrupts; load iommufd with allow_unsafe_interrupts=1 to accept that\n",
-		iommu_group_id(group));
+	pr_warn_ratelimited("group %d: no interrupt remapping, so a device could forge interrupts; load iommufd with allow_unsafe_interrupts=1 to accept that\n",
+			    iommu_group_id(group));
 	return -EPERM;
 }
 
@@ -265,7 +265,7 @@ static int group_attach(struct iommufd_group *igroup, struct iommufd_ioas *ioas)
 	rc = reserve_regions(igroup, &ioas->iopt, &sw_msi, &sw_msi_base);
 	if (rc)
 		goto out_unlock;
-	hwpt = iommufd_hwpt_attach_group(ioas, igroup->group, sw_msi,
+	hwpt = iommufd_hwpt_attach_group(ioas, igroup->group, igroup, sw_msi,
 					 sw_msi_base);
 	if (IS_ERR(hwpt)) {
 		rc = PTR_ERR(hwpt);

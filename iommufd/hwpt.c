@@ -116,6 +116,8 @@ static int hwpt_fill(struct iommufd_hwpt *hwpt, bool sw_msi,
  * iommufd_hwpt_attach_group() - Connect an IOMMU group to an IOAS
  * @ioas: IOAS, with its mutex held
  * @group: group whose DMA ownership is held, not attached
+ * @owner: of the IOVAs that the group's aperture denies; for the caller to undo,
+ *	also after an error
  * @sw_msi: MSIs go through the domain
  * @sw_msi_base: first IOVA of the window for them
  *
@@ -125,7 +127,7 @@ static int hwpt_fill(struct iommufd_hwpt *hwpt, bool sw_msi,
  */
 struct iommufd_hwpt *iommufd_hwpt_attach_group(struct iommufd_ioas *ioas,
 					       struct iommu_group *group,
-					       bool sw_msi,
+					       void *owner, bool sw_msi,
 					       phys_addr_t sw_msi_base)
 {
 	struct iommufd_hwpt *hwpt, *other;
@@ -145,6 +147,16 @@ struct iommufd_hwpt *iommufd_hwpt_attach_group(struct iommufd_ioas *ioas,
 	if (domain->ops->enforce_cache_coherency)
 		hwpt->enforce_cache_coherency =
 			domain->ops->enforce_cache_coherency(domain);
+
+	/*
+	 * Also of a group that will share a domain: a driver may narrow an
+	 * existing domain to what all of its groups can do.
+	 */
+	down_write(&ioas->iopt.iova_rwsem);
+	rc = iopt_reserve_outside_aperture(&ioas->iopt, domain, owner);
+	up_write(&ioas->iopt.iova_rwsem);
+	if (rc)
+		goto err_detach;
 
 	other = find_other(hwpt, group);
 	if (IS_ERR(other)) {

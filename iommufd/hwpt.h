@@ -26,7 +26,7 @@ struct iommufd_hwpt {
 
 struct iommufd_hwpt *iommufd_hwpt_attach_group(struct iommufd_ioas *ioas,
 					       struct iommu_group *group,
-					       bool sw_msi,
+					       void *owner, bool sw_msi,
 					       phys_addr_t sw_msi_base);
 void iommufd_hwpt_detach_group(struct iommufd_hwpt *hwpt,
 			       struct iommu_group *group);

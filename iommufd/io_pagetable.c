@@ -171,10 +171,13 @@ static bool domain_unmap(struct iommu_domain *domain, unsigned long first,
 	}
 }
 
-/* Map contiguous memory; after an error nothing of it is mapped. */
+/*
+ * Map contiguous memory; after an error nothing of it is mapped, or @leak is
+ * set.
+ */
 static int domain_map_run(struct iommu_domain *domain, unsigned long iova,
 			  phys_addr_t phys, unsigned long length, int prot,
-			  unsigned long max_io_page)
+			  unsigned long max_io_page, bool *leak)
 {
 	unsigned long done = 0, part;
 	int rc;
@@ -186,8 +189,8 @@ static int domain_map_run(struct iommu_domain *domain, unsigned long iova,
 		rc = compat_iommu_map_nosync(domain, iova + done, phys + done,
 					     part, prot);
 		if (rc) {
-			if (done)
-				domain_unmap(domain, iova, iova + done - 1);
+			*leak |= done && !domain_unmap(domain, iova,
+						       iova + done - 1);
 			return rc;
 		}
 		done += part;
@@ -205,6 +208,7 @@ static int area_map_domain(struct io_pagetable *iopt, struct iopt_area *area,
 	unsigned long offset = area->page_offset;
 	unsigned long npages, pfn, length;
 	struct pfn_cursor cur;
+	bool leak = false;
 	int rc;
 
 	lockdep_assert_held(&iopt->domains_rwsem);
@@ -214,12 +218,17 @@ static int area_map_domain(struct io_pagetable *iopt, struct iopt_area *area,
 			iopt_area_last_page(area));
 	while ((npages = pfn_cursor_next(&cur, &pfn))) {
 		length = min(npages * PAGE_SIZE - offset, left);
-		rc = domain_map_run(domain, iova, PFN_PHYS(pfn) + offset,
-				    length, area->prot, max_io_page);
+		rc = fatal_signal_pending(current) ? -EINTR : 0;
+		if (!rc)
+			rc = domain_map_run(domain, iova,
+					    PFN_PHYS(pfn) + offset, length,
+					    area->prot, max_io_page, &leak);
 		if (rc) {
-			if (iova != area->node.start)
-				domain_unmap(domain, area->node.start,
-					     iova - 1);
+			leak |= iova != area->node.start &&
+				!domain_unmap(domain, area->node.start,
+					      iova - 1);
+			if (leak)
+				WRITE_ONCE(area->pages->leak, true);
 			return rc;
 		}
 		iova += length;
@@ -235,7 +244,7 @@ static void area_unmap_domain(struct iopt_area *area,
 			      struct iommu_domain *domain)
 {
 	if (!domain_unmap(domain, area->node.start, area->node.last))
-		area->pages->leak = true;
+		WRITE_ONCE(area->pages->leak, true);
 }
 
 /* Uncharges once for many areas of one process in a row. */
@@ -343,10 +352,11 @@ static void chain_unmap_domain(struct iopt_area *chain, struct iopt_area *end,
 			area = area->next;
 		} while (area != end && area->node.start == last + 1);
 
+		cond_resched();
 		if (domain_unmap(domain, first->node.start, last))
 			continue;
 		for (; first != area; first = first->next)
-			first->pages->leak = true;
+			WRITE_ONCE(first->pages->leak, true);
 	}
 }
 
@@ -439,8 +449,10 @@ static void chain_remove(struct io_pagetable *iopt, struct iopt_area *chain)
 	struct iopt_area *area;
 
 	down_write(&iopt->iova_rwsem);
-	for (area = chain; area; area = area->next)
+	for (area = chain; area; area = area->next) {
 		area_remove(iopt, area);
+		cond_resched();
+	}
 	wake_waiters(iopt);
 	up_write(&iopt->iova_rwsem);
 }
@@ -451,8 +463,10 @@ static void chain_set_state(struct io_pagetable *iopt, struct iopt_area *chain,
 	struct iopt_area *area;
 
 	down_write(&iopt->iova_rwsem);
-	for (area = chain; area; area = area->next)
+	for (area = chain; area; area = area->next) {
 		area->state = state;
+		cond_resched();
+	}
 	wake_waiters(iopt);
 	up_write(&iopt->iova_rwsem);
 }
@@ -668,6 +682,7 @@ static int collect(struct io_pagetable *iopt, unsigned long first,
 			return -EAGAIN;
 		*tail = area;
 		tail = &area->next;
+		cond_resched();
 	}
 	*tail = NULL;
 	return 0;
@@ -687,9 +702,10 @@ static int collect_dying(struct io_pagetable *iopt, unsigned long first,
 		if (rc)
 			break;
 	}
-	if (!rc)
-		for (area = *chain; area; area = area->next)
-			area->state = IOPT_AREA_DYING;
+	for (area = rc ? NULL : *chain; area; area = area->next) {
+		area->state = IOPT_AREA_DYING;
+		cond_resched();
+	}
 	up_write(&iopt->iova_rwsem);
 	return rc;
 }
@@ -822,9 +838,8 @@ static int area_cut(struct io_pagetable *iopt, struct iopt_area *area,
 
 	if (!list_empty(&iopt->domains)) {
 		mutex_lock(&area->pages->mutex);
-		rc = iopt_pages_prepare_cut(area->pages, area->first_page,
-					    (offset - 1) / PAGE_SIZE,
-					    offset % PAGE_SIZE);
+		/* IO pages of PAGE_SIZE keep cuts on page boundaries. */
+		rc = iopt_pages_prepare_cut(area->pages, offset / PAGE_SIZE);
 		mutex_unlock(&area->pages->mutex);
 		if (rc)
 			return rc;
@@ -893,7 +908,8 @@ static unsigned long alignment_with(struct io_pagetable *iopt,
 				    struct iopt_domain *idomain,
 				    bool disable_large_pages)
 {
-	unsigned long align = disable_large_pages ? PAGE_SIZE : 1;
+	unsigned long align = disable_large_pages || iopt->nr_pinning ?
+			      PAGE_SIZE : 1;
 	struct iopt_domain *i;
 
 	if (idomain)
@@ -912,29 +928,18 @@ static int set_alignment(struct io_pagetable *iopt, unsigned long align)
 
 	if (align > PAGE_SIZE)
 		return -EINVAL;
-	if (align > iopt->iova_alignment)
-		for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
-		     area = iopt_area_next(area, 0, ULONG_MAX))
-			if ((area->node.start | (area->node.last + 1) |
-			     area->page_offset) & (align - 1))
-				return -EADDRINUSE;
+	if (align <= iopt->iova_alignment)
+		goto out_set;
+	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
+	     area = iopt_area_next(area, 0, ULONG_MAX)) {
+		if ((area->node.start | (area->node.last + 1) |
+		     area->page_offset) & (align - 1))
+			return -EADDRINUSE;
+		cond_resched();
+	}
+out_set:
 	iopt->iova_alignment = align;
 	return 0;
-}
-
-static int reserve_outside_aperture(struct io_pagetable *iopt,
-				    struct iopt_domain *idomain)
-{
-	const struct iommu_domain_geometry *geo = &idomain->domain->geometry;
-	int rc = 0;
-
-	if (geo->aperture_start)
-		rc = iopt_reserve_iova(iopt, 0, geo->aperture_start - 1,
-				       idomain);
-	if (!rc && geo->aperture_end != ULONG_MAX)
-		rc = iopt_reserve_iova(iopt, geo->aperture_end + 1, ULONG_MAX,
-				       idomain);
-	return rc;
 }
 
 /* All areas as a chain; domains_rwsem held for writing keeps it right. */
@@ -949,10 +954,43 @@ static struct iopt_area *chain_of_all(struct io_pagetable *iopt)
 	     area = iopt_area_next(area, 0, ULONG_MAX)) {
 		*tail = area;
 		tail = &area->next;
+		cond_resched();
 	}
 	*tail = NULL;
 	up_read(&iopt->iova_rwsem);
 	return chain;
+}
+
+/* Areas over the same memory as all that is LIVE, in no tree. */
+static int chain_of_live(struct io_pagetable *iopt, struct iopt_area **chain)
+{
+	struct iopt_area **tail = chain, *area, *copy;
+	int rc = 0;
+
+	*chain = NULL;
+	down_read(&iopt->iova_rwsem);
+	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
+	     area = iopt_area_next(area, 0, ULONG_MAX)) {
+		if (area->state != IOPT_AREA_LIVE)
+			continue;
+		rc = fatal_signal_pending(current) ? -EINTR : -ENOMEM;
+		copy = rc == -EINTR ? NULL : area_alloc(area->pages);
+		if (!copy)
+			break;
+		rc = 0;
+		copy->node = area->node;
+		copy->first_page = area->first_page;
+		copy->page_offset = area->page_offset;
+		*tail = copy;
+		tail = &copy->next;
+		cond_resched();
+	}
+	up_read(&iopt->iova_rwsem);
+	if (rc) {
+		chain_free(*chain);
+		*chain = NULL;
+	}
+	return rc;
 }
 
 static void forget_domain(struct io_pagetable *iopt,
@@ -988,7 +1026,8 @@ int iopt_add_domain(struct io_pagetable *iopt, struct iopt_domain *idomain)
 	rc = set_alignment(iopt, alignment_with(iopt, idomain,
 						iopt->disable_large_pages));
 	if (!rc)
-		rc = reserve_outside_aperture(iopt, idomain);
+		rc = iopt_reserve_outside_aperture(iopt, idomain->domain,
+						   idomain);
 	up_write(&iopt->iova_rwsem);
 	if (rc)
 		goto err_forget;
@@ -1043,6 +1082,67 @@ void iopt_remove_domain(struct io_pagetable *iopt, struct iopt_domain *idomain)
 }
 
 /**
+ * iopt_unpin_all() - Undo iopt_pin_all()
+ * @pinned: as returned
+ */
+void iopt_unpin_all(struct iopt_area *pinned)
+{
+	struct uncharge_batch uncharge = {};
+	struct iopt_area *area;
+
+	for (area = pinned; area; area = area->next) {
+		area_unpin(area, &uncharge);
+		cond_resched();
+	}
+	uncharge_flush(&uncharge);
+	chain_free(pinned);
+}
+
+/**
+ * iopt_pin_all() - Pin all that is mapped now
+ * @iopt: io_pagetable
+ * @pinned: out: what to give to iopt_unpin_all(); NULL after an error
+ *
+ * So that a domain that is added soon has nothing left to pin, which takes long
+ * and may depend on userspace.  Does nothing if there is a domain.
+ *
+ * Return: 0, or as iopt_pages_pin().  Context: may sleep.
+ */
+int iopt_pin_all(struct io_pagetable *iopt, struct iopt_area **pinned)
+{
+	struct iopt_area **tail = pinned, *area, *next, *todo = NULL;
+	bool needed;
+	int rc = 0;
+
+	*pinned = NULL;
+	down_read(&iopt->domains_rwsem);
+	needed = list_empty(&iopt->domains);
+	up_read(&iopt->domains_rwsem);
+	if (needed)
+		rc = chain_of_live(iopt, &todo);
+
+	for (area = todo; area && !rc; area = next) {
+		next = area->next;
+		mutex_lock(&area->pages->mutex);
+		rc = iopt_pages_pin(area->pages, area->first_page,
+				    iopt_area_last_page(area));
+		mutex_unlock(&area->pages->mutex);
+		if (rc)
+			break;
+		*tail = area;
+		tail = &area->next;
+		todo = next;
+	}
+	*tail = NULL;
+	if (rc) {
+		iopt_unpin_all(*pinned);
+		*pinned = NULL;
+		chain_free(todo);
+	}
+	return rc;
+}
+
+/**
  * iopt_disable_large_pages() - Use only IO pages of PAGE_SIZE or less
  * @iopt: io_pagetable
  *
@@ -1089,18 +1189,48 @@ void iopt_enable_large_pages(struct io_pagetable *iopt)
 /* ------------------------------------------------------------------ */
 /* In-kernel access */
 
-void iopt_add_access(struct io_pagetable *iopt, struct iopt_access *access)
+/**
+ * iopt_add_access() - Connect an in-kernel user
+ * @iopt: io_pagetable
+ * @access: the user
+ *
+ * One that pins gets whole pages: mappings must begin and end with them.
+ *
+ * Return: 0, or -EADDRINUSE a mapping does not.
+ */
+int iopt_add_access(struct io_pagetable *iopt, struct iopt_access *access)
 {
+	int rc = 0;
+
+	down_write(&iopt->domains_rwsem);
 	down_write(&iopt->access_rwsem);
-	list_add_tail(&access->item, &iopt->accesses);
+	down_write(&iopt->iova_rwsem);
+	iopt->nr_pinning += access->pins;
+	rc = set_alignment(iopt, alignment_with(iopt, NULL,
+						iopt->disable_large_pages));
+	if (rc)
+		iopt->nr_pinning -= access->pins;
+	else
+		list_add_tail(&access->item, &iopt->accesses);
+	up_write(&iopt->iova_rwsem);
 	up_write(&iopt->access_rwsem);
+	up_write(&iopt->domains_rwsem);
+	return rc;
 }
 
+/** iopt_remove_access() - Undo iopt_add_access() */
 void iopt_remove_access(struct io_pagetable *iopt, struct iopt_access *access)
 {
+	down_write(&iopt->domains_rwsem);
 	down_write(&iopt->access_rwsem);
+	down_write(&iopt->iova_rwsem);
 	list_del(&access->item);
+	iopt->nr_pinning -= access->pins;
+	iopt->iova_alignment =
+		alignment_with(iopt, NULL, iopt->disable_large_pages);
+	up_write(&iopt->iova_rwsem);
 	up_write(&iopt->access_rwsem);
+	up_write(&iopt->domains_rwsem);
 }
 
 /*
@@ -1151,8 +1281,7 @@ static void unpin_mapped(struct io_pagetable *iopt, unsigned long iova,
  * @iopt: io_pagetable
  * @iova: first IOVA
  * @length: bytes
- * @out: one entry per page that the range touches; where two mappings meet
- *	inside a CPU page, one for each of them
+ * @out: one entry per page that the range touches
  * @write: for writing
  *
  * Return: 0, or -EINVAL, -EOVERFLOW, -ENOENT, -EPERM, or as iopt_pages_pin().

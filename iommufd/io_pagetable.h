@@ -76,11 +76,13 @@ struct iopt_hint {
 /**
  * struct iopt_access - an in-kernel user of an io_pagetable
  * @item: in io_pagetable.accesses
+ * @pins: the user pins pages
  * @unmap: asks the user to unpin a range; called without a lock of the
  *	io_pagetable but access_rwsem for reading
  */
 struct iopt_access {
 	struct list_head item;
+	bool pins;
 	void (*unmap)(struct iopt_access *access, unsigned long iova,
 		      unsigned long length);
 };
@@ -100,6 +102,7 @@ struct iopt_access {
  * @nr_areas: areas in @areas
  * @nr_compat: of these, made by VFIO ioctls
  * @mapped_bytes: sum of all areas
+ * @nr_pinning: of @accesses, those that pin
  * @disable_large_pages: an IO page is never larger than PAGE_SIZE; written
  *	with @domains_rwsem held too
  * @nr_waiters: threads in @wait
@@ -124,6 +127,7 @@ struct io_pagetable {
 	unsigned long nr_areas;
 	unsigned long nr_compat;
 	unsigned long mapped_bytes;
+	unsigned int nr_pinning;
 	bool disable_large_pages;
 	unsigned int nr_waiters;
 	wait_queue_head_t wait;
@@ -208,6 +212,8 @@ int iopt_reserve_iova(struct io_pagetable *iopt, unsigned long first,
 void iopt_unreserve_iova(struct io_pagetable *iopt, void *owner);
 int iopt_set_allowed(struct io_pagetable *iopt, struct rb_root_cached *allowed);
 void iopt_free_allowed(struct rb_root_cached *allowed);
+int iopt_reserve_outside_aperture(struct io_pagetable *iopt,
+				  struct iommu_domain *domain, void *owner);
 int iopt_alloc_iova(struct io_pagetable *iopt, unsigned long uva,
 		    unsigned long length, unsigned long *iova);
 bool iopt_iova_reserved(struct io_pagetable *iopt, unsigned long first,
@@ -266,7 +272,10 @@ void iopt_enable_large_pages(struct io_pagetable *iopt);
 int iopt_add_domain(struct io_pagetable *iopt, struct iopt_domain *idomain);
 void iopt_remove_domain(struct io_pagetable *iopt, struct iopt_domain *idomain);
 
-void iopt_add_access(struct io_pagetable *iopt, struct iopt_access *access);
+int iopt_pin_all(struct io_pagetable *iopt, struct iopt_area **pinned);
+void iopt_unpin_all(struct iopt_area *pinned);
+
+int iopt_add_access(struct io_pagetable *iopt, struct iopt_access *access);
 void iopt_remove_access(struct io_pagetable *iopt, struct iopt_access *access);
 int iopt_access_pin(struct io_pagetable *iopt, unsigned long iova,
 		    unsigned long length, struct page **out, bool write);

@@ -55,6 +55,28 @@ int iopt_reserve_iova(struct io_pagetable *iopt, unsigned long first,
 }
 
 /**
+ * iopt_reserve_outside_aperture() - Deny IOVAs that a domain cannot translate
+ * @iopt: io_pagetable
+ * @domain: IOMMU domain
+ * @owner: for iopt_unreserve_iova()
+ *
+ * Return: as iopt_reserve_iova(), of which a part may have been done.
+ */
+int iopt_reserve_outside_aperture(struct io_pagetable *iopt,
+				  struct iommu_domain *domain, void *owner)
+{
+	const struct iommu_domain_geometry *geo = &domain->geometry;
+	int rc = 0;
+
+	if (geo->aperture_start)
+		rc = iopt_reserve_iova(iopt, 0, geo->aperture_start - 1, owner);
+	if (!rc && geo->aperture_end != ULONG_MAX)
+		rc = iopt_reserve_iova(iopt, geo->aperture_end + 1, ULONG_MAX,
+				       owner);
+	return rc;
+}
+
+/**
  * iopt_unreserve_iova() - Undo all reservations of an owner
  * @iopt: io_pagetable
  * @owner: as given to iopt_reserve_iova()
@@ -86,6 +108,7 @@ void iopt_free_allowed(struct rb_root_cached *allowed)
 	while ((node = interval_tree_iter_first(allowed, 0, ULONG_MAX))) {
 		interval_tree_remove(node, allowed);
 		kfree(container_of(node, struct iopt_allowed, node));
+		cond_resched();
 	}
 }
 
@@ -108,6 +131,7 @@ int iopt_set_allowed(struct io_pagetable *iopt, struct rb_root_cached *allowed)
 			rc = -EADDRINUSE;
 			break;
 		}
+		cond_resched();
 	}
 	if (!rc) {
 		swap(*allowed, iopt->allowed);
@@ -148,6 +172,7 @@ static bool find_hole(struct io_pagetable *iopt, unsigned long first,
 			if (hole.is_hole && place(hole.start, hole.last, length,
 						  align, offset, iova))
 				return true;
+			cond_resched();
 		}
 	}
 	return false;

@@ -71,7 +71,15 @@ iommufd_object_alloc(struct iommufd_ctx *ictx, size_t size,
  */
 void iommufd_object_publish(struct iommufd_object *obj)
 {
-	WARN_ON(xa_store(&obj->ictx->objects, obj->id, obj, GFP_KERNEL));
+	xa_lock(&obj->ictx->objects);
+	iommufd_object_publish_locked(obj);
+	xa_unlock(&obj->ictx->objects);
+}
+
+/** iommufd_object_publish_locked() - The same, with the xa_lock held */
+void iommufd_object_publish_locked(struct iommufd_object *obj)
+{
+	WARN_ON(__xa_store(&obj->ictx->objects, obj->id, obj, 0));
 }
 
 static void object_free(struct iommufd_object *obj)

@@ -75,8 +75,7 @@ enum iommufd_vfio_mode {
  * struct iommufd_ctx - an open /dev/iommu
  * @file: the file; a reference on the context is one on the file
  * @objects: by id; its xa_lock protects the counters of all objects, and
- *	@vfio_ioas, @vfio_mode, @vfio_type, @vfio_container_ioas and
- *	@account_mode
+ *	@account_mode and all that begins with vfio_
  * @wait: for an object's in_use to become 0
  * @owners: cache of the process that maps
  * @account_mode: how native mappings are charged
@@ -84,6 +83,8 @@ enum iommufd_vfio_mode {
  * @groups: IOMMU groups that are bound, by iommu_group_id()
  * @vfio_ioas: what VFIO's ioctls act on, or NULL
  * @vfio_mode: state of the VFIO container
+ * @vfio_mode_before: what to return to if VFIO_SET_IOMMU fails
+ * @vfio_left: how often the last group left
  * @vfio_type: VFIO_TYPE1_IOMMU or VFIO_TYPE1v2_IOMMU, in mode GROUP
  * @vfio_container_ioas: where groups attach to, in mode GROUP
  * @container: what the VFIO bridge keeps for this file; set once
@@ -104,6 +105,8 @@ struct iommufd_ctx {
 
 	struct iommufd_ioas *vfio_ioas;
 	enum iommufd_vfio_mode vfio_mode;
+	enum iommufd_vfio_mode vfio_mode_before;
+	unsigned int vfio_left;
 	unsigned long vfio_type;
 	struct iommufd_ioas *vfio_container_ioas;
 	void *container;
@@ -118,6 +121,7 @@ struct iommufd_object *
 iommufd_object_alloc(struct iommufd_ctx *ictx, size_t size,
 		     const struct iommufd_object_ops *ops);
 void iommufd_object_publish(struct iommufd_object *obj);
+void iommufd_object_publish_locked(struct iommufd_object *obj);
 void iommufd_object_abort(struct iommufd_object *obj);
 
 struct iommufd_object *iommufd_object_find(struct iommufd_ctx *ictx, u32 id,

@@ -114,15 +114,14 @@ void iommufd_owner_mmput(struct iommufd_owner *owner)
 	mmput_async(owner->mm);
 }
 
-static int charge_user(struct iommufd_owner *owner, unsigned long npages,
-		       bool unlimited)
+static int charge_user(struct iommufd_owner *owner, unsigned long npages)
 {
 	unsigned long limit =
 		task_rlimit(owner->task, RLIMIT_MEMLOCK) >> PAGE_SHIFT;
 	long old = atomic_long_read(&owner->user->locked_vm);
 
 	do {
-		if (!unlimited && old + npages > limit)
+		if (old + npages > limit)
 			return -ENOMEM;
 	} while (!atomic_long_try_cmpxchg(&owner->user->locked_vm, &old,
 					  old + npages));
@@ -151,7 +150,7 @@ static int charge_mm(struct iommufd_owner *owner, unsigned long npages,
  * @owner: owner
  * @mode: whom to charge
  * @npages: CPU pages
- * @unlimited: count, but do not check the limit (CAP_IPC_LOCK)
+ * @unlimited: with IOMMUFD_ACCOUNT_MM: do not check the limit (CAP_IPC_LOCK)
  *
  * Return: 0; -ENOMEM over the limit; -EFAULT the process is gone; -EINTR
  * current is being killed.  Context: may sleep; takes mmap_lock of the owner.
@@ -160,14 +159,14 @@ int iommufd_owner_charge(struct iommufd_owner *owner,
 			 enum iommufd_account mode, unsigned long npages,
 			 bool unlimited)
 {
-	int rc;
+	int rc = 0;
 
 	if (!npages)
 		return 0;
 	if (mode == IOMMUFD_ACCOUNT_MM)
 		rc = charge_mm(owner, npages, unlimited);
-	else
-		rc = charge_user(owner, npages, unlimited);
+	else if (mode == IOMMUFD_ACCOUNT_USER)
+		rc = charge_user(owner, npages);
 	if (!rc)
 		atomic64_add(npages, &owner->mm->pinned_vm);
 	return rc;
@@ -187,10 +186,10 @@ void iommufd_owner_uncharge(struct iommufd_owner *owner,
 	if (!npages)
 		return;
 	atomic64_sub(npages, &owner->mm->pinned_vm);
-	if (mode == IOMMUFD_ACCOUNT_USER) {
+	if (mode == IOMMUFD_ACCOUNT_USER)
 		atomic_long_sub(npages, &owner->user->locked_vm);
+	if (mode != IOMMUFD_ACCOUNT_MM)
 		return;
-	}
 	/* An address space that has exited has no limit left to go over. */
 	if (!iommufd_owner_mmget(owner))
 		return;

@@ -17,10 +17,14 @@ struct user_struct;
  * enum iommufd_account - what RLIMIT_MEMLOCK is checked against
  * @IOMMUFD_ACCOUNT_USER: all that the user has pinned
  * @IOMMUFD_ACCOUNT_MM: the process's locked_vm, as VFIO type1 does
+ * @IOMMUFD_ACCOUNT_NONE: nothing
+ *
+ * In each mode the process's pinned_vm (VmPin) counts along.
  */
 enum iommufd_account {
 	IOMMUFD_ACCOUNT_USER,
 	IOMMUFD_ACCOUNT_MM,
+	IOMMUFD_ACCOUNT_NONE,
 };
 
 /**

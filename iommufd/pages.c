@@ -46,6 +46,12 @@ struct iopt_pages *iopt_pages_alloc(struct iommufd_owner *owner,
 	pages->extents = RB_ROOT;
 	pages->writable = writable;
 	pages->unlimited = capable(CAP_IPC_LOCK);
+	/*
+	 * The limit of a user is one for all their processes.  What is pinned
+	 * beyond any limit must not use up that of the others.
+	 */
+	if (pages->unlimited && account == IOMMUFD_ACCOUNT_USER)
+		account = IOMMUFD_ACCOUNT_NONE;
 	pages->account = account;
 	kref_get(&owner->refs);
 	pages->owner = owner;
@@ -64,7 +70,7 @@ static void pages_release(struct kref *refs)
 {
 	struct iopt_pages *pages = container_of(refs, struct iopt_pages, refs);
 
-	WARN_ON(!RB_EMPTY_ROOT(&pages->extents) && !pages->leak);
+	WARN_ON(!RB_EMPTY_ROOT(&pages->extents) && !READ_ONCE(pages->leak));
 	iommufd_owner_put(pages->owner);
 	mutex_destroy(&pages->mutex);
 	kmem_cache_free(iopt_pages_cache, pages);
@@ -437,7 +443,7 @@ unsigned long iopt_pages_unpin(struct iopt_pages *pages, unsigned long first,
 		next = pfn_extent_next(ext);
 		if (WARN_ON(ext->start < first || pfn_extent_last(ext) > last))
 			continue;
-		if (--ext->users || pages->leak)
+		if (--ext->users || READ_ONCE(pages->leak))
 			continue;
 		unpin_runs(pfn_extent_runs(ext), ext->nruns, pages->writable);
 		rb_erase(&ext->node, &pages->extents);
@@ -459,35 +465,17 @@ void iopt_pages_uncharge(struct iopt_pages *pages, unsigned long npages)
 }
 
 /**
- * iopt_pages_prepare_cut() - Make one user's range into two
+ * iopt_pages_prepare_cut() - Let one user's range become two
  * @pages: pages
- * @first: first page of the range
- * @cut_last: last page of the lower part
- * @shared: the cut is inside page @cut_last, so that both parts use it
+ * @index: first page of the upper range
  *
- * Return: 0, or -ENOMEM and no range changed.
- * Context: may sleep; @pages->mutex held.
+ * Return: 0 or -ENOMEM.  Context: may sleep; @pages->mutex held.
  */
-int iopt_pages_prepare_cut(struct iopt_pages *pages, unsigned long first,
-			   unsigned long cut_last, bool shared)
+int iopt_pages_prepare_cut(struct iopt_pages *pages, unsigned long index)
 {
-	struct pfn_extent *ext;
-	int rc;
-
 	lockdep_assert_held(&pages->mutex);
 
-	rc = split_at(pages, cut_last + 1);
-	if (rc || !shared)
-		return rc;
-	if (cut_last > first) {
-		rc = split_at(pages, cut_last);
-		if (rc)
-			return rc;
-	}
-	ext = pfn_extent_find(&pages->extents, cut_last);
-	if (ext && ext->start == cut_last)
-		ext->users++;
-	return 0;
+	return split_at(pages, index);
 }
 
 /**

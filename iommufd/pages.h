@@ -21,7 +21,7 @@ struct page;
  * @writable: devices may write; the pages are pinned for writing
  * @unlimited: the process that mapped had CAP_IPC_LOCK
  * @leak: never unpin again: an IOMMU driver did not unmap when told to, so a
- *	device may still reach these pages; @mutex
+ *	device may still reach these pages; only ever set, before the unpin
  * @account: whom pinned pages are charged to
  * @owner: whose memory
  * @uva: address of the first page
@@ -37,10 +37,10 @@ struct page;
  */
 struct iopt_pages {
 	struct kref refs;
-	bool writable : 1;
-	bool unlimited : 1;
-	bool leak : 1;
-	enum iommufd_account account : 1;
+	bool writable;
+	bool unlimited;
+	bool leak;
+	u8 account;
 	struct iommufd_owner *owner;
 	unsigned long uva;
 	unsigned long npages;
@@ -62,8 +62,7 @@ int iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
 unsigned long iopt_pages_unpin(struct iopt_pages *pages, unsigned long first,
 			       unsigned long last);
 void iopt_pages_uncharge(struct iopt_pages *pages, unsigned long npages);
-int iopt_pages_prepare_cut(struct iopt_pages *pages, unsigned long first,
-			   unsigned long cut_last, bool shared);
+int iopt_pages_prepare_cut(struct iopt_pages *pages, unsigned long index);
 void iopt_pages_list(struct iopt_pages *pages, unsigned long first,
 		     unsigned long last, struct page **out);
 int iopt_pages_rw(struct iopt_pages *pages, unsigned long offset, void *data,

@@ -114,17 +114,36 @@ static bool container_has_group(struct iommufd_ctx *ictx)
  * @ioas: the compatibility IOAS, in use
  * @group: a container with VFIO groups: answer as stock type1
  * @v1: with @group: as type1 v1, else as v2
+ * @left: iommufd_ctx.vfio_left when the ioctl began
  */
 struct compat {
 	struct iommufd_ioas *ioas;
 	bool group;
 	bool v1;
+	unsigned int left;
 };
+
+/*
+ * The compatibility IOAS in use, or NULL.  One whose destruction is being tried
+ * counts as gone; if that turns out to be EBUSY, the caller was early.
+ */
+static struct iommufd_ioas *compat_ioas_use(struct iommufd_ctx *ictx)
+{
+	struct iommufd_ioas *ioas = ictx->vfio_ioas;
+
+	lockdep_assert_held(&ictx->objects.xa_lock);
+
+	if (!ioas || ioas->obj.dying)
+		return NULL;
+	iommufd_object_use(&ioas->obj);
+	return ioas;
+}
 
 static int compat_begin(struct iommufd_ctx *ictx, struct compat *compat)
 {
 	enum iommufd_vfio_mode mode;
 	bool waiting = false;
+	int rc = 0;
 
 	/*
 	 * A group that waits for SET_IOMMU matters only until there is an
@@ -135,21 +154,19 @@ static int compat_begin(struct iommufd_ctx *ictx, struct compat *compat)
 
 	xa_lock(&ictx->objects);
 	mode = ictx->vfio_mode;
-	compat->ioas = ictx->vfio_ioas;
 	compat->group = mode == IOMMUFD_VFIO_GROUP;
 	compat->v1 = ictx->vfio_type == VFIO_TYPE1_IOMMU;
+	compat->left = ictx->vfio_left;
 	if (mode == IOMMUFD_VFIO_LEFT ||
 	    (mode == IOMMUFD_VFIO_NATIVE && waiting)) {
-		xa_unlock(&ictx->objects);
-		return -EINVAL;
+		rc = -EINVAL;
+	} else {
+		compat->ioas = compat_ioas_use(ictx);
+		if (!compat->ioas)
+			rc = -ENODEV;
 	}
-	if (!compat->ioas || compat->ioas->obj.dying) {
-		xa_unlock(&ictx->objects);
-		return -ENODEV;
-	}
-	iommufd_object_use(&compat->ioas->obj);
 	xa_unlock(&ictx->objects);
-	return 0;
+	return rc;
 }
 
 static void compat_end(struct compat *compat)
@@ -164,24 +181,32 @@ static struct iommufd_ioas *compat_ioas_get(struct iommufd_ctx *ictx)
 {
 	struct iommufd_ioas *ioas, *fresh;
 
+	xa_lock(&ictx->objects);
+	ioas = compat_ioas_use(ictx);
+	xa_unlock(&ictx->objects);
+	if (ioas)
+		return ioas;
+
 	fresh = iommufd_ioas_alloc(ictx);
 	if (IS_ERR(fresh))
 		return fresh;
-	/* Complete, so no window in which the pointer leads to less. */
-	iommufd_object_publish(&fresh->obj);
 
+	/*
+	 * Ids can be guessed: it is published, used and pointed to in one step,
+	 * or another thread could destroy it in between.
+	 */
 	xa_lock(&ictx->objects);
-	ioas = ictx->vfio_ioas;
-	if (!ioas || ioas->obj.dying) {
-		ioas = fresh;
+	ioas = compat_ioas_use(ictx);
+	if (!ioas) {
+		iommufd_object_publish_locked(&fresh->obj);
 		ictx->vfio_ioas = fresh;
+		ioas = compat_ioas_use(ictx);
 		fresh = NULL;
 	}
-	iommufd_object_use(&ioas->obj);
 	xa_unlock(&ictx->objects);
 
 	if (fresh)
-		iommufd_object_remove(&fresh->obj);
+		iommufd_ioas_abort(fresh);
 	return ioas;
 }
 
@@ -266,6 +291,7 @@ int iommufd_vfio_container_set(struct iommufd_ctx *ictx, unsigned long type)
 	if (ictx->vfio_mode == IOMMUFD_VFIO_GROUP) {
 		rc = -EBUSY;
 	} else {
+		ictx->vfio_mode_before = ictx->vfio_mode;
 		ictx->vfio_mode = IOMMUFD_VFIO_GROUP;
 		ictx->vfio_type = type;
 		ictx->vfio_container_ioas = ioas;
@@ -293,7 +319,7 @@ static bool ioas_has_users(struct iommufd_ioas *ioas)
 	return used;
 }
 
-void iommufd_vfio_container_unset(struct iommufd_ctx *ictx)
+void iommufd_vfio_container_unset(struct iommufd_ctx *ictx, bool failed)
 {
 	struct iommufd_ioas *ioas;
 	unsigned long unmapped;
@@ -301,14 +327,15 @@ void iommufd_vfio_container_unset(struct iommufd_ctx *ictx)
 	xa_lock(&ictx->objects);
 	ioas = ictx->vfio_container_ioas;
 	ictx->vfio_container_ioas = NULL;
-	ictx->vfio_mode = IOMMUFD_VFIO_LEFT;
+	ictx->vfio_mode = failed ? ictx->vfio_mode_before : IOMMUFD_VFIO_LEFT;
+	ictx->vfio_left += !failed;
 	xa_unlock(&ictx->objects);
 
 	/*
 	 * What stays mapped if this process is being killed while another
 	 * thread maps goes with the IOAS.
 	 */
-	if (!ioas_has_users(ioas))
+	if (!failed && !ioas_has_users(ioas))
 		iopt_unmap(&ioas->iopt, 0, ULONG_MAX, IOPT_UNMAP_COMPAT,
 			   &unmapped);
 	iommufd_object_release(&ioas->obj);
@@ -351,26 +378,66 @@ static bool all_coherent(struct iommufd_ioas *ioas)
 	return coherent;
 }
 
+/*
+ * The answer is for those who attached groups (KVM asks through a group), so it
+ * is about the IOAS that they are attached to.
+ */
+static long check_dma_cc(struct iommufd_ctx *ictx)
+{
+	struct iommufd_ioas *ioas;
+	long ret;
+
+	xa_lock(&ictx->objects);
+	ioas = ictx->vfio_container_ioas;
+	if (ioas)
+		iommufd_object_use(&ioas->obj);
+	else
+		ioas = compat_ioas_use(ictx);
+	xa_unlock(&ictx->objects);
+	if (!ioas)
+		return 0;
+	ret = all_coherent(ioas);
+	iommufd_object_done(&ioas->obj);
+	return ret;
+}
+
 /* An extension that is not known is 0, never an error. */
 static long check_extension(struct iommufd_ctx *ictx, unsigned long arg)
 {
-	struct compat compat;
-	long ret;
-
 	switch (arg) {
 	case VFIO_TYPE1_IOMMU:
 	case VFIO_TYPE1v2_IOMMU:
 	case VFIO_UNMAP_ALL:
 		return 1;
 	case VFIO_DMA_CC_IOMMU:
-		if (!ictx || compat_begin(ictx, &compat))
-			return 0;
-		ret = all_coherent(compat.ioas);
-		compat_end(&compat);
-		return ret;
+		return ictx ? check_dma_cc(ictx) : 0;
 	default:
 		return 0;
 	}
+}
+
+/*
+ * vfio.ko holds a lock of the whole module while it attaches groups.  What is
+ * mapped already is pinned before, so that nobody waits for our memory there.
+ */
+static long set_iommu_of_groups(struct iommufd_ctx *ictx, unsigned long type)
+{
+	struct iopt_area *pinned = NULL;
+	struct iommufd_ioas *ioas;
+	long rc = 0;
+
+	xa_lock(&ictx->objects);
+	ioas = compat_ioas_use(ictx);
+	xa_unlock(&ictx->objects);
+	if (ioas)
+		rc = iopt_pin_all(&ioas->iopt, &pinned);
+	if (!rc) {
+		rc = ictx->container_ops->set_iommu(ictx->container, type);
+		iopt_unpin_all(pinned);
+	}
+	if (ioas)
+		iommufd_object_done(&ioas->obj);
+	return rc;
 }
 
 static long set_iommu(struct iommufd_ctx *ictx, unsigned long type)
@@ -381,7 +448,7 @@ static long set_iommu(struct iommufd_ctx *ictx, unsigned long type)
 	if (type != VFIO_TYPE1_IOMMU && type != VFIO_TYPE1v2_IOMMU)
 		return -EINVAL;
 	if (container_has_group(ictx))
-		return ictx->container_ops->set_iommu(ictx->container, type);
+		return set_iommu_of_groups(ictx, type);
 
 	rc = compat_begin(ictx, &compat);
 	if (rc)
@@ -393,6 +460,27 @@ static long set_iommu(struct iommufd_ctx *ictx, unsigned long type)
 		rc = iopt_disable_large_pages(&compat.ioas->iopt);
 	compat_end(&compat);
 	return rc;
+}
+
+/*
+ * The last group may have left, and taken along what was mapped, while this
+ * mapping was being made: it has to go as well.
+ */
+static int map_check_left(struct iommufd_ctx *ictx, struct compat *compat,
+			  const struct iopt_map_args *args)
+{
+	unsigned long unmapped;
+	bool left;
+
+	xa_lock(&ictx->objects);
+	left = compat->group && ictx->vfio_left != compat->left;
+	xa_unlock(&ictx->objects);
+	if (!left)
+		return 0;
+	iopt_unmap(&compat->ioas->iopt, args->iova,
+		   args->iova + args->length - 1, IOPT_UNMAP_TYPE1V2,
+		   &unmapped);
+	return -EINVAL;
 }
 
 static long map_dma(struct iommufd_ctx *ictx, void __user *arg)
@@ -439,6 +527,11 @@ static long map_dma(struct iommufd_ctx *ictx, void __user *arg)
 	rc = iopt_map_user_pages(&compat.ioas->iopt, owner, IOMMUFD_ACCOUNT_MM,
 				 map.vaddr, &args);
 	iommufd_owner_put(owner);
+	if (!rc)
+		rc = map_check_left(ictx, &compat, &args);
+	else if (rc == -EOVERFLOW)
+		/* The last page of the space: type1 finds no memory there. */
+		rc = -EFAULT;
 out_end:
 	compat_end(&compat);
 	return rc;

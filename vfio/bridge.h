@@ -37,6 +37,7 @@ extern const struct iommufd_vfio_container_ops bridge_container_ops;
 int bridge_learn_vfio_fops(void);
 struct file *bridge_shadow_file(struct file *file);
 const struct bridge_call *bridge_find_call(unsigned long arg);
+bool bridge_in_call(void);
 
 /* driver.c: the IOMMU driver that vfio.ko sees */
 int bridge_driver_register(void);

@@ -69,6 +69,20 @@ const struct bridge_call *bridge_find_call(unsigned long arg)
 	return call;
 }
 
+/* Is current in the middle of a call? */
+bool bridge_in_call(void)
+{
+	const struct bridge_call *call;
+	unsigned long id;
+	bool found = false;
+
+	xa_lock(&bridge_calls);
+	xa_for_each(&bridge_calls, id, call)
+		found |= call->task == current;
+	xa_unlock(&bridge_calls);
+	return found;
+}
+
 static long shadow_set_iommu(struct bridge_container *container, u32 call_id)
 {
 	return vfio_fops->unlocked_ioctl(container->shadow, VFIO_SET_IOMMU,

@@ -176,7 +176,8 @@ static void bridge_driver_release(void *data)
 	if (WARN_ON(!iommu))
 		return;
 	WARN_ON(!list_empty(&iommu->groups));
-	iommufd_vfio_container_unset(iommu->ictx);
+	/* In the middle of VFIO_SET_IOMMU this is vfio.ko's error path. */
+	iommufd_vfio_container_unset(iommu->ictx, bridge_in_call());
 	bridge_iommu_put(iommu);
 }
 

@@ -125,9 +125,10 @@ void iommufd_device_unbind(struct iommufd_device *idev);
  * Finds an IOMMU domain of the IOAS that fits the device, or makes one and
  * fills it with all mappings.
  *
- * Return: 0, or -ENOENT no such IOAS; -EBUSY already attached; -EINVAL the
- * page table cannot fit the IOAS (alignment); -EADDRINUSE the device reserves
- * IOVAs that are mapped or promised; -EFAULT, -ENOMEM from pinning; -EINTR.
+ * Return: 0, or -ENOENT no such IOAS; -EBUSY already attached; -EINVAL the IO
+ * pages are larger than CPU pages; -EADDRINUSE the device reserves IOVAs that
+ * are mapped or promised, or a mapping is not aligned to its IO pages; -EFAULT,
+ * -ENOMEM from pinning; -EINTR.
  */
 int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id);
 
@@ -186,7 +187,10 @@ void iommufd_access_destroy(struct iommufd_access *access);
  * @access: access, not attached
  * @ioas_id: id
  *
- * Return: 0, -EINVAL already attached, -ENOENT no such IOAS, -ENOMEM.
+ * From then on IOVAs and lengths are multiples of PAGE_SIZE if the access pins.
+ *
+ * Return: 0, -EINVAL already attached, -ENOENT no such IOAS, -EADDRINUSE the
+ * access pins, but a mapping is not aligned to PAGE_SIZE.
  */
 int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id);
 
@@ -306,11 +310,13 @@ int iommufd_vfio_container_set(struct iommufd_ctx *ictx, unsigned long type);
 /**
  * iommufd_vfio_container_unset() - The last VFIO group left
  * @ictx: context
+ * @failed: no group came, VFIO_SET_IOMMU fails: all is to be as it was before
+ *	iommufd_vfio_container_set()
  *
  * Drops what container ioctls mapped, unless another device or access uses the
  * IOAS.  Call it after the last group was detached and unbound.
  */
-void iommufd_vfio_container_unset(struct iommufd_ctx *ictx);
+void iommufd_vfio_container_unset(struct iommufd_ctx *ictx, bool failed);
 
 /**
  * iommufd_vfio_container_ioas_id() - Id of the IOAS that groups attach to

@@ -270,7 +270,8 @@ struct iommu_ioas_unmap {
  * @IOMMU_OPTION_HUGE_PAGES: 1 (default): large IO pages are used where memory
  *	is contiguous; 0: each CPU page has an IO page of its own.  Per IOAS:
  *	object_id is its id.  Switching off is EINVAL once a device is attached
- *	and something is mapped.
+ *	and something is mapped, EADDRINUSE when a mapping is not aligned to
+ *	PAGE_SIZE.
  */
 enum iommufd_option {
 	IOMMU_OPTION_RLIMIT_MODE = 0,

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Everything is done by scripts, each of which installs or builds what it needs.
+# `make help` lists the targets; KVER=... chooses another installed 6.1 kernel.
+
+.PHONY: all setup check test test-long run shell clean help
+.NOTPARALLEL:
+
+all: setup
+	@scripts/build
+
+setup:
+	@scripts/setup
+
+check: setup
+	@scripts/check
+
+# T=name (or a pattern) runs only those rows of selftests/tests.table.
+test: all
+	@scripts/run-tests $(if $(T),--only '$(T)')
+
+test-long: all
+	@scripts/run-tests --long $(if $(T),--only '$(T)')
+
+run: all
+	@scripts/run-demo
+
+shell: all
+	@scripts/guest --shell --setup symlink
+
+clean:
+	rm -rf build
+	@$(MAKE) -s -C selftests clean
+
+help:
+	@echo 'make            build the modules (build/<kernel>/) and the selftests'
+	@echo 'make run        watch an unmodified VFIO program and QEMU do DMA through /dev/iommu, in a guest'
+	@echo 'make shell      a prompt in that guest: modules loaded, /dev/vfio/vfio linked to /dev/iommu'
+	@echo 'make test       all quick tests, in guests; T=name runs one'
+	@echo 'make test-long  those and the long ones'
+	@echo 'make check      warnings, sparse, checkpatch, layering and other house rules'
+	@echo 'make clean      remove what was built'
+	@echo 'All of them first install what is missing (as root, Debian packages by name).'
+	@echo 'KVER=6.1.0-NN-amd64 chooses another installed 6.1 kernel. More: Documentation/testing.rst'
