@@ -3,11 +3,15 @@
 # Everything is done by scripts, each of which installs or builds what it needs.
 # `make help` lists the targets; KVER=... chooses another installed 6.1 kernel.
 
-.PHONY: all setup check test test-long run shell clean help
+.PHONY: all debug setup check test test-long run shell clean help
 .NOTPARALLEL:
 
 all: setup
 	@scripts/build
+
+# The same modules with assertions, which some of the guests load.
+debug: setup
+	@scripts/build --debug
 
 setup:
 	@scripts/setup
@@ -16,10 +20,10 @@ check: setup
 	@scripts/check
 
 # T=name (or a pattern) runs only those rows of selftests/tests.table.
-test: all
+test: all debug
 	@scripts/run-tests $(if $(T),--only '$(T)')
 
-test-long: all
+test-long: all debug
 	@scripts/run-tests --long $(if $(T),--only '$(T)')
 
 run: all
