@@ -110,10 +110,26 @@ static void area_remove(struct io_pagetable *iopt, struct iopt_area *area)
 	iopt->freed = min(iopt->freed, area->node.start);
 }
 
-static void wake_waiters(struct io_pagetable *iopt)
+/*
+ * Wait until some area changes its state, or maps are let in again.  Called with iova_rwsem held for
+ * writing; returns with it held.
+ */
+static int wait_for_change(struct io_pagetable *iopt)
 {
-	if (iopt->nr_waiters)
-		wake_up_all(&iopt->wait);
+	DEFINE_WAIT(wait);
+	int rc = 0;
+
+	prepare_to_wait(&iopt->wait, &wait, TASK_KILLABLE);
+	iopt->nr_waiters++;
+	up_write(&iopt->iova_rwsem);
+	if (fatal_signal_pending(current))
+		rc = -EINTR;
+	else
+		schedule();
+	finish_wait(&iopt->wait, &wait);
+	down_write(&iopt->iova_rwsem);
+	iopt->nr_waiters--;
+	return rc;
 }
 
 /* ------------------------------------------------------------------ */
@@ -403,7 +419,7 @@ static int check_iova(struct io_pagetable *iopt,
 	return 0;
 }
 
-/* Give a chain of areas its IOVAs. */
+/* Give a chain of areas its IOVAs.  -EAGAIN while no maps are let in. */
 static int chain_insert(struct io_pagetable *iopt, struct iopt_area *chain,
 			struct iopt_map_args *args)
 {
@@ -412,6 +428,9 @@ static int chain_insert(struct io_pagetable *iopt, struct iopt_area *chain,
 	int rc;
 
 	down_write(&iopt->iova_rwsem);
+	rc = -EAGAIN;
+	if (iopt->frozen)
+		goto out_unlock;
 	mask = iopt->iova_alignment - 1;
 	rc = -EINVAL;
 	if (!args->length || (args->length & mask))
@@ -453,7 +472,7 @@ static void chain_remove(struct io_pagetable *iopt, struct iopt_area *chain)
 		area_remove(iopt, area);
 		cond_resched();
 	}
-	wake_waiters(iopt);
+	iopt_wake_waiters(iopt);
 	up_write(&iopt->iova_rwsem);
 }
 
@@ -467,8 +486,19 @@ static void chain_set_state(struct io_pagetable *iopt, struct iopt_area *chain,
 		area->state = state;
 		cond_resched();
 	}
-	wake_waiters(iopt);
+	iopt_wake_waiters(iopt);
 	up_write(&iopt->iova_rwsem);
+}
+
+static int wait_unfrozen(struct io_pagetable *iopt)
+{
+	int rc = 0;
+
+	down_write(&iopt->iova_rwsem);
+	while (iopt->frozen && !rc)
+		rc = wait_for_change(iopt);
+	up_write(&iopt->iova_rwsem);
+	return rc;
 }
 
 /*
@@ -486,8 +516,17 @@ static int chain_map(struct io_pagetable *iopt, struct iopt_area *chain,
 		area->compat = args->compat;
 	}
 
-	down_read(&iopt->domains_rwsem);
-	rc = chain_insert(iopt, chain, args);
+	for (;;) {
+		down_read(&iopt->domains_rwsem);
+		rc = chain_insert(iopt, chain, args);
+		if (rc != -EAGAIN)
+			break;
+		/* Not with the lock that a new domain needs. */
+		up_read(&iopt->domains_rwsem);
+		rc = wait_unfrozen(iopt);
+		if (rc)
+			goto out_free;
+	}
 	if (rc)
 		goto out_unlock;
 	for (area = chain; area; area = area->next) {
@@ -501,6 +540,7 @@ static int chain_map(struct io_pagetable *iopt, struct iopt_area *chain,
 	chain_set_state(iopt, chain, IOPT_AREA_LIVE);
 out_unlock:
 	up_read(&iopt->domains_rwsem);
+out_free:
 	if (rc)
 		chain_free(chain);
 	return rc;
@@ -618,28 +658,6 @@ int iopt_copy(struct io_pagetable *dst, struct io_pagetable *src,
 
 /* ------------------------------------------------------------------ */
 /* Unmap */
-
-/*
- * Wait until some area changes its state.  Called with iova_rwsem held for
- * writing; returns with it held.
- */
-static int wait_for_change(struct io_pagetable *iopt)
-{
-	DEFINE_WAIT(wait);
-	int rc = 0;
-
-	prepare_to_wait(&iopt->wait, &wait, TASK_KILLABLE);
-	iopt->nr_waiters++;
-	up_write(&iopt->iova_rwsem);
-	if (fatal_signal_pending(current))
-		rc = -EINTR;
-	else
-		schedule();
-	finish_wait(&iopt->wait, &wait);
-	down_write(&iopt->iova_rwsem);
-	iopt->nr_waiters--;
-	return rc;
-}
 
 static int check_cut(const struct iopt_area *area, unsigned long first,
 		     unsigned long last, enum iopt_unmap_policy policy)
@@ -900,16 +918,16 @@ int iopt_cut(struct io_pagetable *iopt, unsigned long iova)
 /* ------------------------------------------------------------------ */
 /* Domains */
 
-/*
- * What IOVAs must be aligned to with one more domain, or with @idomain NULL as
- * things are.
+/**
+ * iopt_alignment_with() - What IOVAs must be aligned to
+ * @iopt: io_pagetable, with domains_rwsem and iova_rwsem held
+ * @idomain: one more domain, or NULL
  */
-static unsigned long alignment_with(struct io_pagetable *iopt,
-				    struct iopt_domain *idomain,
-				    bool disable_large_pages)
+unsigned long iopt_alignment_with(struct io_pagetable *iopt,
+				  struct iopt_domain *idomain)
 {
-	unsigned long align = disable_large_pages || iopt->nr_pinning ?
-			      PAGE_SIZE : 1;
+	unsigned long align =
+		iopt->disable_large_pages || iopt->nr_pinning ? PAGE_SIZE : 1;
 	struct iopt_domain *i;
 
 	if (idomain)
@@ -919,8 +937,15 @@ static unsigned long alignment_with(struct io_pagetable *iopt,
 	return align;
 }
 
-/* Require an alignment of all areas, present and future. */
-static int set_alignment(struct io_pagetable *iopt, unsigned long align)
+/**
+ * iopt_set_alignment() - Require an alignment of all areas
+ * @iopt: io_pagetable, with iova_rwsem held for writing
+ * @align: a power of two, bytes
+ *
+ * Return: 0; -EINVAL more than PAGE_SIZE; -EADDRINUSE a mapping does not have
+ * it.
+ */
+int iopt_set_alignment(struct io_pagetable *iopt, unsigned long align)
 {
 	struct iopt_area *area;
 
@@ -961,14 +986,34 @@ static struct iopt_area *chain_of_all(struct io_pagetable *iopt)
 	return chain;
 }
 
-/* Areas over the same memory as all that is LIVE, in no tree. */
+static bool any_pending(struct io_pagetable *iopt)
+{
+	struct iopt_area *area;
+
+	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
+	     area = iopt_area_next(area, 0, ULONG_MAX)) {
+		if (area->state == IOPT_AREA_PENDING)
+			return true;
+		cond_resched();
+	}
+	return false;
+}
+
+/*
+ * Areas over the same memory as all that is LIVE, in no tree.  Maps that are
+ * under way are waited for.
+ */
 static int chain_of_live(struct io_pagetable *iopt, struct iopt_area **chain)
 {
 	struct iopt_area **tail = chain, *area, *copy;
 	int rc = 0;
 
 	*chain = NULL;
-	down_read(&iopt->iova_rwsem);
+	down_write(&iopt->iova_rwsem);
+	while (!rc && any_pending(iopt))
+		rc = wait_for_change(iopt);
+	if (rc)
+		goto out_unlock;
 	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
 	     area = iopt_area_next(area, 0, ULONG_MAX)) {
 		if (area->state != IOPT_AREA_LIVE)
@@ -985,7 +1030,8 @@ static int chain_of_live(struct io_pagetable *iopt, struct iopt_area **chain)
 		tail = &copy->next;
 		cond_resched();
 	}
-	up_read(&iopt->iova_rwsem);
+out_unlock:
+	up_write(&iopt->iova_rwsem);
 	if (rc) {
 		chain_free(*chain);
 		*chain = NULL;
@@ -998,8 +1044,7 @@ static void forget_domain(struct io_pagetable *iopt,
 {
 	down_write(&iopt->iova_rwsem);
 	iopt_unreserve_iova(iopt, idomain);
-	iopt->iova_alignment =
-		alignment_with(iopt, NULL, iopt->disable_large_pages);
+	iopt->iova_alignment = iopt_alignment_with(iopt, NULL);
 	up_write(&iopt->iova_rwsem);
 }
 
@@ -1023,8 +1068,7 @@ int iopt_add_domain(struct io_pagetable *iopt, struct iopt_domain *idomain)
 	down_write(&iopt->domains_rwsem);
 	first = list_empty(&iopt->domains);
 	down_write(&iopt->iova_rwsem);
-	rc = set_alignment(iopt, alignment_with(iopt, idomain,
-						iopt->disable_large_pages));
+	rc = iopt_set_alignment(iopt, iopt_alignment_with(iopt, idomain));
 	if (!rc)
 		rc = iopt_reserve_outside_aperture(iopt, idomain->domain,
 						   idomain);
@@ -1081,64 +1125,76 @@ void iopt_remove_domain(struct io_pagetable *iopt, struct iopt_domain *idomain)
 	up_write(&iopt->domains_rwsem);
 }
 
-/**
- * iopt_unpin_all() - Undo iopt_pin_all()
- * @pinned: as returned
- */
-void iopt_unpin_all(struct iopt_area *pinned)
+static void unpin_chain(struct iopt_area *chain)
 {
 	struct uncharge_batch uncharge = {};
 	struct iopt_area *area;
 
-	for (area = pinned; area; area = area->next) {
+	for (area = chain; area; area = area->next) {
 		area_unpin(area, &uncharge);
 		cond_resched();
 	}
 	uncharge_flush(&uncharge);
-	chain_free(pinned);
+	chain_free(chain);
+}
+
+static void freeze_maps(struct io_pagetable *iopt, int n)
+{
+	down_write(&iopt->iova_rwsem);
+	iopt->frozen += n;
+	iopt_wake_waiters(iopt);
+	up_write(&iopt->iova_rwsem);
 }
 
 /**
- * iopt_pin_all() - Pin all that is mapped now
+ * iopt_unpin_all() - Undo iopt_pin_all()
  * @iopt: io_pagetable
- * @pinned: out: what to give to iopt_unpin_all(); NULL after an error
+ * @pinned: as returned
+ */
+void iopt_unpin_all(struct io_pagetable *iopt, struct iopt_area *pinned)
+{
+	freeze_maps(iopt, -1);
+	unpin_chain(pinned);
+}
+
+/**
+ * iopt_pin_all() - Pin all that is mapped, and let no map begin
+ * @iopt: io_pagetable
+ * @pinned: out: what to give to iopt_unpin_all()
  *
- * So that a domain that is added soon has nothing left to pin, which takes long
- * and may depend on userspace.  Does nothing if there is a domain.
+ * A domain that is added until iopt_unpin_all() has nothing left to pin, which
+ * takes long and may depend on userspace.  Maps wait meanwhile.
  *
- * Return: 0, or as iopt_pages_pin().  Context: may sleep.
+ * Return: 0, or as iopt_pages_pin() and nothing changed.
+ * Context: may sleep.
  */
 int iopt_pin_all(struct io_pagetable *iopt, struct iopt_area **pinned)
 {
-	struct iopt_area **tail = pinned, *area, *next, *todo = NULL;
-	bool needed;
-	int rc = 0;
+	struct iopt_area **tail = pinned, *area, *todo;
+	int rc;
 
 	*pinned = NULL;
-	down_read(&iopt->domains_rwsem);
-	needed = list_empty(&iopt->domains);
-	up_read(&iopt->domains_rwsem);
-	if (needed)
-		rc = chain_of_live(iopt, &todo);
-
-	for (area = todo; area && !rc; area = next) {
-		next = area->next;
+	freeze_maps(iopt, 1);
+	rc = chain_of_live(iopt, &todo);
+	while (!rc && todo) {
+		area = todo;
 		mutex_lock(&area->pages->mutex);
 		rc = iopt_pages_pin(area->pages, area->first_page,
 				    iopt_area_last_page(area));
 		mutex_unlock(&area->pages->mutex);
 		if (rc)
 			break;
+		todo = area->next;
+		area->next = NULL;
 		*tail = area;
 		tail = &area->next;
-		todo = next;
 	}
-	*tail = NULL;
-	if (rc) {
-		iopt_unpin_all(*pinned);
-		*pinned = NULL;
-		chain_free(todo);
-	}
+	if (!rc)
+		return 0;
+
+	chain_free(todo);
+	iopt_unpin_all(iopt, *pinned);
+	*pinned = NULL;
 	return rc;
 }
 
@@ -1161,9 +1217,10 @@ int iopt_disable_large_pages(struct io_pagetable *iopt)
 		rc = -EINVAL;
 		goto out_unlock;
 	}
-	rc = set_alignment(iopt, alignment_with(iopt, NULL, true));
-	if (!rc)
-		iopt->disable_large_pages = true;
+	iopt->disable_large_pages = true;
+	rc = iopt_set_alignment(iopt, iopt_alignment_with(iopt, NULL));
+	if (rc)
+		iopt->disable_large_pages = false;
 out_unlock:
 	up_write(&iopt->iova_rwsem);
 	up_write(&iopt->domains_rwsem);
@@ -1181,203 +1238,9 @@ void iopt_enable_large_pages(struct io_pagetable *iopt)
 	down_write(&iopt->domains_rwsem);
 	down_write(&iopt->iova_rwsem);
 	iopt->disable_large_pages = false;
-	iopt->iova_alignment = alignment_with(iopt, NULL, false);
+	iopt->iova_alignment = iopt_alignment_with(iopt, NULL);
 	up_write(&iopt->iova_rwsem);
 	up_write(&iopt->domains_rwsem);
-}
-
-/* ------------------------------------------------------------------ */
-/* In-kernel access */
-
-/**
- * iopt_add_access() - Connect an in-kernel user
- * @iopt: io_pagetable
- * @access: the user
- *
- * One that pins gets whole pages: mappings must begin and end with them.
- *
- * Return: 0, or -EADDRINUSE a mapping does not.
- */
-int iopt_add_access(struct io_pagetable *iopt, struct iopt_access *access)
-{
-	int rc = 0;
-
-	down_write(&iopt->domains_rwsem);
-	down_write(&iopt->access_rwsem);
-	down_write(&iopt->iova_rwsem);
-	iopt->nr_pinning += access->pins;
-	rc = set_alignment(iopt, alignment_with(iopt, NULL,
-						iopt->disable_large_pages));
-	if (rc)
-		iopt->nr_pinning -= access->pins;
-	else
-		list_add_tail(&access->item, &iopt->accesses);
-	up_write(&iopt->iova_rwsem);
-	up_write(&iopt->access_rwsem);
-	up_write(&iopt->domains_rwsem);
-	return rc;
-}
-
-/** iopt_remove_access() - Undo iopt_add_access() */
-void iopt_remove_access(struct io_pagetable *iopt, struct iopt_access *access)
-{
-	down_write(&iopt->domains_rwsem);
-	down_write(&iopt->access_rwsem);
-	down_write(&iopt->iova_rwsem);
-	list_del(&access->item);
-	iopt->nr_pinning -= access->pins;
-	iopt->iova_alignment =
-		alignment_with(iopt, NULL, iopt->disable_large_pages);
-	up_write(&iopt->iova_rwsem);
-	up_write(&iopt->access_rwsem);
-	up_write(&iopt->domains_rwsem);
-}
-
-/*
- * Is [@iova, @last] mapped without a gap, and may it be used so?  iova_rwsem is
- * held, and keeps the answer true.
- */
-static int check_mapped(struct io_pagetable *iopt, unsigned long iova,
-			unsigned long last, bool write)
-{
-	struct iopt_area *area;
-
-	for (;; iova = area->node.last + 1) {
-		area = iopt_area_first(iopt, iova, iova);
-		if (!area || area->state != IOPT_AREA_LIVE)
-			return -ENOENT;
-		if (!(area->prot & (write ? IOMMU_WRITE : IOMMU_READ)))
-			return -EPERM;
-		if (area->node.last >= last)
-			return 0;
-	}
-}
-
-/* Undo the pin of [@iova, @last] in the areas that it covers. */
-static void unpin_mapped(struct io_pagetable *iopt, unsigned long iova,
-			 unsigned long last)
-{
-	struct iopt_area *area;
-	unsigned long npages, part_last;
-
-	for (area = iopt_area_first(iopt, iova, last); area;
-	     area = iopt_area_next(area, iova, last)) {
-		unsigned long start = max(iova, area->node.start);
-
-		part_last = min(last, area->node.last);
-		mutex_lock(&area->pages->mutex);
-		npages = iopt_pages_unpin(area->pages,
-					  iopt_area_page(area, start),
-					  iopt_area_page(area, part_last));
-		iopt_pages_uncharge(area->pages, npages);
-		mutex_unlock(&area->pages->mutex);
-		if (atomic_dec_and_test(&area->num_accesses))
-			wake_waiters(iopt);
-	}
-}
-
-/**
- * iopt_access_pin() - Pin what a range maps, for the kernel
- * @iopt: io_pagetable
- * @iova: first IOVA
- * @length: bytes
- * @out: one entry per page that the range touches
- * @write: for writing
- *
- * Return: 0, or -EINVAL, -EOVERFLOW, -ENOENT, -EPERM, or as iopt_pages_pin().
- * Context: may sleep.
- */
-int iopt_access_pin(struct io_pagetable *iopt, unsigned long iova,
-		    unsigned long length, struct page **out, bool write)
-{
-	unsigned long last, first_page, last_page, part_last, pos = iova;
-	struct iopt_area *area;
-	int rc;
-
-	if (!length)
-		return -EINVAL;
-	if (check_add_overflow(iova, length - 1, &last))
-		return -EOVERFLOW;
-
-	down_read(&iopt->iova_rwsem);
-	rc = check_mapped(iopt, iova, last, write);
-	while (!rc) {
-		area = iopt_area_first(iopt, pos, pos);
-		part_last = min(last, area->node.last);
-		first_page = iopt_area_page(area, pos);
-		last_page = iopt_area_page(area, part_last);
-
-		mutex_lock(&area->pages->mutex);
-		rc = iopt_pages_pin(area->pages, first_page, last_page);
-		if (!rc)
-			iopt_pages_list(area->pages, first_page, last_page,
-					out);
-		mutex_unlock(&area->pages->mutex);
-		if (rc) {
-			if (pos != iova)
-				unpin_mapped(iopt, iova, pos - 1);
-			break;
-		}
-		atomic_inc(&area->num_accesses);
-		out += last_page - first_page + 1;
-		if (part_last == last)
-			break;
-		pos = part_last + 1;
-	}
-	up_read(&iopt->iova_rwsem);
-	return rc;
-}
-
-/**
- * iopt_access_unpin() - Undo iopt_access_pin()
- * @iopt: io_pagetable
- * @iova: as pinned
- * @length: as pinned
- */
-void iopt_access_unpin(struct io_pagetable *iopt, unsigned long iova,
-		       unsigned long length)
-{
-	down_read(&iopt->iova_rwsem);
-	unpin_mapped(iopt, iova, iova + length - 1);
-	up_read(&iopt->iova_rwsem);
-}
-
-/**
- * iopt_access_rw() - Copy between a kernel buffer and what a range maps
- * @iopt: io_pagetable
- * @iova: first IOVA
- * @data: kernel buffer
- * @length: bytes
- * @write: from @data
- *
- * Return: as iopt_access_pin(); nothing is copied unless all is mapped.
- * Context: may sleep.
- */
-int iopt_access_rw(struct io_pagetable *iopt, unsigned long iova, void *data,
-		   size_t length, bool write)
-{
-	unsigned long last, n;
-	struct iopt_area *area;
-	int rc;
-
-	if (!length)
-		return -EINVAL;
-	if (check_add_overflow(iova, length - 1, &last))
-		return -EOVERFLOW;
-
-	down_read(&iopt->iova_rwsem);
-	rc = check_mapped(iopt, iova, last, write);
-	while (!rc && length) {
-		area = iopt_area_first(iopt, iova, iova);
-		n = min(last, area->node.last) - iova + 1;
-		rc = iopt_pages_rw(area->pages, iopt_area_offset(area, iova),
-				   data, n, write);
-		data += n;
-		length -= n;
-		iova += n;
-	}
-	up_read(&iopt->iova_rwsem);
-	return rc;
 }
 
 /* ------------------------------------------------------------------ */

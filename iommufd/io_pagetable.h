@@ -105,6 +105,7 @@ struct iopt_access {
  * @nr_pinning: of @accesses, those that pin
  * @disable_large_pages: an IO page is never larger than PAGE_SIZE; written
  *	with @domains_rwsem held too
+ * @frozen: no map may begin while this is not 0
  * @nr_waiters: threads in @wait
  * @wait: for an area to leave PENDING or DYING, or to lose its last access
  * @access_rwsem: protects @accesses
@@ -129,6 +130,7 @@ struct io_pagetable {
 	unsigned long mapped_bytes;
 	unsigned int nr_pinning;
 	bool disable_large_pages;
+	unsigned int frozen;
 	unsigned int nr_waiters;
 	wait_queue_head_t wait;
 
@@ -182,6 +184,14 @@ static inline unsigned long iopt_area_offset(const struct iopt_area *area,
 {
 	return area->first_page * PAGE_SIZE + area->page_offset +
 	       (iova - area->node.start);
+}
+
+static inline void iopt_wake_waiters(struct io_pagetable *iopt)
+{
+	lockdep_assert_held(&iopt->iova_rwsem);
+
+	if (iopt->nr_waiters)
+		wake_up_all(&iopt->wait);
 }
 
 void iopt_init_table(struct io_pagetable *iopt);
@@ -273,7 +283,13 @@ int iopt_add_domain(struct io_pagetable *iopt, struct iopt_domain *idomain);
 void iopt_remove_domain(struct io_pagetable *iopt, struct iopt_domain *idomain);
 
 int iopt_pin_all(struct io_pagetable *iopt, struct iopt_area **pinned);
-void iopt_unpin_all(struct iopt_area *pinned);
+void iopt_unpin_all(struct io_pagetable *iopt, struct iopt_area *pinned);
+
+unsigned long iopt_alignment_with(struct io_pagetable *iopt,
+				  struct iopt_domain *idomain);
+int iopt_set_alignment(struct io_pagetable *iopt, unsigned long align);
+
+/* iopt_access.c: in-kernel users */
 
 int iopt_add_access(struct io_pagetable *iopt, struct iopt_access *access);
 void iopt_remove_access(struct io_pagetable *iopt, struct iopt_access *access);
@@ -283,6 +299,8 @@ void iopt_access_unpin(struct io_pagetable *iopt, unsigned long iova,
 		       unsigned long length);
 int iopt_access_rw(struct io_pagetable *iopt, unsigned long iova, void *data,
 		   size_t length, bool write);
+
+/* io_pagetable.c */
 
 unsigned long iopt_count_areas(void);
 int iopt_init(void);

@@ -422,21 +422,22 @@ static long check_extension(struct iommufd_ctx *ictx, unsigned long arg)
  */
 static long set_iommu_of_groups(struct iommufd_ctx *ictx, unsigned long type)
 {
-	struct iopt_area *pinned = NULL;
+	struct iopt_area *pinned;
 	struct iommufd_ioas *ioas;
-	long rc = 0;
+	long rc;
 
 	xa_lock(&ictx->objects);
 	ioas = compat_ioas_use(ictx);
 	xa_unlock(&ictx->objects);
-	if (ioas)
-		rc = iopt_pin_all(&ioas->iopt, &pinned);
+	if (!ioas)
+		return ictx->container_ops->set_iommu(ictx->container, type);
+
+	rc = iopt_pin_all(&ioas->iopt, &pinned);
 	if (!rc) {
 		rc = ictx->container_ops->set_iommu(ictx->container, type);
-		iopt_unpin_all(pinned);
+		iopt_unpin_all(&ioas->iopt, pinned);
 	}
-	if (ioas)
-		iommufd_object_done(&ioas->obj);
+	iommufd_object_done(&ioas->obj);
 	return rc;
 }
 
