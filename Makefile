@@ -9,9 +9,12 @@
 all: setup
 	@scripts/build
 
-# The same modules with assertions, which some of the guests load.
+# For the debug kernels, which are built where the cache has none yet.
 debug: setup
-	@scripts/build --debug
+	@scripts/debug-kernel debug
+	@scripts/build --kernel debug
+	@scripts/debug-kernel kcsan
+	@scripts/build --kernel kcsan
 
 setup:
 	@scripts/setup
@@ -20,7 +23,7 @@ check: setup
 	@scripts/check
 
 # T=name (or a pattern) runs only those rows of selftests/tests.table.
-test: all debug
+test: all
 	@scripts/run-tests $(if $(T),--only '$(T)')
 
 test-long: all debug
@@ -40,6 +43,7 @@ help:
 	@echo 'make            build the modules (build/<kernel>/) and the selftests'
 	@echo 'make run        watch an unmodified VFIO program and QEMU do DMA through /dev/iommu, in a guest'
 	@echo 'make shell      a prompt in that guest: modules loaded, /dev/vfio/vfio linked to /dev/iommu'
+	@echo 'make debug      the debug kernels (minutes, once) and the modules for them'
 	@echo 'make test       all quick tests, in guests; T=name runs one'
 	@echo 'make test-long  those and the long ones'
 	@echo 'make check      warnings, sparse, checkpatch, layering and other house rules'

@@ -111,8 +111,8 @@ static void area_remove(struct io_pagetable *iopt, struct iopt_area *area)
 }
 
 /*
- * Wait until some area changes its state, or maps are let in again.  Called with iova_rwsem held for
- * writing; returns with it held.
+ * Wait until some area changes its state, or maps are let in again.  Called with
+ * iova_rwsem held for writing; returns with it held.
  */
 static int wait_for_change(struct io_pagetable *iopt)
 {
@@ -419,6 +419,20 @@ static int check_iova(struct io_pagetable *iopt,
 	return 0;
 }
 
+/* The error of a bad IOVA, or @rc: what is wrong with memory comes second. */
+static int check_only(struct io_pagetable *iopt,
+		      const struct iopt_map_args *args, int rc)
+{
+	int iova_rc;
+
+	if (args->alloc_iova)
+		return rc;
+	down_read(&iopt->iova_rwsem);
+	iova_rc = check_iova(iopt, args);
+	up_read(&iopt->iova_rwsem);
+	return iova_rc ? iova_rc : rc;
+}
+
 /* Give a chain of areas its IOVAs.  -EAGAIN while no maps are let in. */
 static int chain_insert(struct io_pagetable *iopt, struct iopt_area *chain,
 			struct iopt_map_args *args)
@@ -572,7 +586,7 @@ int iopt_map_user_pages(struct io_pagetable *iopt,
 		return -EINVAL;
 	if (check_add_overflow(uva, args->length - 1, &last) ||
 	    last > ULONG_MAX - PAGE_SIZE)
-		return -EOVERFLOW;
+		return check_only(iopt, args, -EOVERFLOW);
 
 	pages = iopt_pages_alloc(owner, account, uva, args->length,
 				 args->prot & IOMMU_WRITE);

@@ -139,7 +139,7 @@ void iommufd_object_done(struct iommufd_object *obj)
 	struct iommufd_ctx *ictx = obj->ictx;
 
 	xa_lock(&ictx->objects);
-	if (!--obj->in_use && obj->dying)
+	if (!--obj->in_use && (obj->dying || obj->destroyer))
 		wake_up_all(&ictx->wait);
 	xa_unlock(&ictx->objects);
 }
@@ -151,8 +151,17 @@ void iommufd_object_done(struct iommufd_object *obj)
 void iommufd_object_hold(struct iommufd_object *obj)
 {
 	xa_lock(&obj->ictx->objects);
-	obj->users++;
+	iommufd_object_hold_locked(obj);
 	xa_unlock(&obj->ictx->objects);
+}
+
+/** iommufd_object_hold_locked() - The same, with the xa_lock held */
+void iommufd_object_hold_locked(struct iommufd_object *obj)
+{
+	lockdep_assert_held(&obj->ictx->objects.xa_lock);
+	obj->users++;
+	/* Whoever tries to destroy it will be told EBUSY. */
+	obj->dying = false;
 }
 
 /** iommufd_object_release() - Undo iommufd_object_hold() */
@@ -191,10 +200,11 @@ static int object_begin_destroy(struct iommufd_ctx *ictx, u32 id,
 	obj = xa_load(&ictx->objects, id);
 	if (!obj || obj->dying) {
 		rc = -ENOENT;
-	} else if (obj->users || !obj->ops->user_destroy) {
+	} else if (obj->users || obj->destroyer || !obj->ops->user_destroy) {
 		rc = -EBUSY;
 	} else {
 		obj->dying = true;
+		obj->destroyer = true;
 		*out = obj;
 	}
 	xa_unlock(&ictx->objects);
@@ -203,7 +213,8 @@ static int object_begin_destroy(struct iommufd_ctx *ictx, u32 id,
 
 /*
  * With no call at work any more: is it really to go?  If so, no pointer of the
- * context may lead to it from the same moment on.
+ * context may lead to it from the same moment on.  -EAGAIN when a call has come
+ * in: that happens after something depended on the object for a while.
  */
 static int object_commit_destroy(struct iommufd_object *obj, bool killed)
 {
@@ -213,12 +224,17 @@ static int object_commit_destroy(struct iommufd_object *obj, bool killed)
 	xa_lock(&ictx->objects);
 	if (obj->users)
 		rc = -EBUSY;
-	else if (killed || obj->in_use)
+	else if (killed)
 		rc = -EINTR;
+	else if (obj->in_use)
+		rc = -EAGAIN;
+	obj->dying = !rc || rc == -EAGAIN;
+	obj->destroyer = obj->dying;
 	if (rc)
-		obj->dying = false;
-	else if ((struct iommufd_object *)ictx->vfio_ioas == obj)
+		goto out_unlock;
+	if ((struct iommufd_object *)ictx->vfio_ioas == obj)
 		ictx->vfio_ioas = NULL;
+out_unlock:
 	xa_unlock(&ictx->objects);
 	return rc;
 }
@@ -240,8 +256,10 @@ int iommufd_object_destroy_id(struct iommufd_ctx *ictx, u32 id)
 	rc = object_begin_destroy(ictx, id, &obj);
 	if (rc)
 		return rc;
-	rc = wait_event_killable(ictx->wait, object_idle(obj));
-	rc = object_commit_destroy(obj, rc);
+	do {
+		rc = wait_event_killable(ictx->wait, object_idle(obj));
+		rc = object_commit_destroy(obj, rc);
+	} while (rc == -EAGAIN);
 	if (rc)
 		return rc;
 	object_destroy(obj);

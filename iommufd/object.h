@@ -46,6 +46,7 @@ struct iommufd_object_ops {
  * @users: other objects that depend on this one; xa_lock of ictx->objects
  * @in_use: calls that work on this object; xa_lock
  * @dying: being destroyed; no call finds it any more; xa_lock
+ * @destroyer: a thread tries to destroy it; xa_lock
  *
  * Plain counters under the table's lock, so that "find, check and take" and
  * "check and destroy" are one step each.
@@ -57,6 +58,7 @@ struct iommufd_object {
 	unsigned int users;
 	unsigned int in_use;
 	bool dying;
+	bool destroyer;
 };
 
 /**
@@ -129,6 +131,7 @@ struct iommufd_object *iommufd_object_find(struct iommufd_ctx *ictx, u32 id,
 void iommufd_object_use(struct iommufd_object *obj);
 void iommufd_object_done(struct iommufd_object *obj);
 void iommufd_object_hold(struct iommufd_object *obj);
+void iommufd_object_hold_locked(struct iommufd_object *obj);
 void iommufd_object_release(struct iommufd_object *obj);
 
 int iommufd_object_destroy_id(struct iommufd_ctx *ictx, u32 id);

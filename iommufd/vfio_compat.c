@@ -106,6 +106,22 @@ static bool container_has_group(struct iommufd_ctx *ictx)
 	return container && ictx->container_ops->has_group(container);
 }
 
+/*
+ * A container that has a group and no IOMMU, or that the last group has left:
+ * vfio.ko looks at no argument then.
+ */
+static bool container_without_iommu(struct iommufd_ctx *ictx)
+{
+	switch (READ_ONCE(ictx->vfio_mode)) {
+	case IOMMUFD_VFIO_LEFT:
+		return true;
+	case IOMMUFD_VFIO_NATIVE:
+		return container_has_group(ictx);
+	default:
+		return false;
+	}
+}
+
 /* ------------------------------------------------------------------ */
 /* Which IOAS, and who is calling */
 
@@ -141,24 +157,13 @@ static struct iommufd_ioas *compat_ioas_use(struct iommufd_ctx *ictx)
 
 static int compat_begin(struct iommufd_ctx *ictx, struct compat *compat)
 {
-	enum iommufd_vfio_mode mode;
-	bool waiting = false;
 	int rc = 0;
 
-	/*
-	 * A group that waits for SET_IOMMU matters only until there is an
-	 * IOMMU; asking vfio.ko is not free.
-	 */
-	if (READ_ONCE(ictx->vfio_mode) == IOMMUFD_VFIO_NATIVE)
-		waiting = container_has_group(ictx);
-
 	xa_lock(&ictx->objects);
-	mode = ictx->vfio_mode;
-	compat->group = mode == IOMMUFD_VFIO_GROUP;
+	compat->group = ictx->vfio_mode == IOMMUFD_VFIO_GROUP;
 	compat->v1 = ictx->vfio_type == VFIO_TYPE1_IOMMU;
 	compat->left = ictx->vfio_left;
-	if (mode == IOMMUFD_VFIO_LEFT ||
-	    (mode == IOMMUFD_VFIO_NATIVE && waiting)) {
+	if (ictx->vfio_mode == IOMMUFD_VFIO_LEFT) {
 		rc = -EINVAL;
 	} else {
 		compat->ioas = compat_ioas_use(ictx);
@@ -275,7 +280,27 @@ int iommufd_vfio_ioas(struct iommufd_ucmd *ucmd)
 	}
 }
 
-int iommufd_vfio_container_set(struct iommufd_ctx *ictx, unsigned long type)
+/*
+ * The IOAS that set_iommu_of_groups() has in use, so that it is there even if
+ * another thread tries to destroy it.
+ */
+static struct iommufd_ioas *pinned_ioas_get(struct iommufd_ctx *ictx, u32 id)
+{
+	struct iommufd_object *obj;
+
+	xa_lock(&ictx->objects);
+	obj = xa_load(&ictx->objects, id);
+	if (!WARN_ON(!obj || obj->ops->type != IOMMUFD_OBJ_IOAS))
+		iommufd_object_use(obj);
+	else
+		obj = ERR_PTR(-ENOENT);
+	xa_unlock(&ictx->objects);
+	return IS_ERR(obj) ? ERR_CAST(obj) :
+			     container_of(obj, struct iommufd_ioas, obj);
+}
+
+int iommufd_vfio_container_set(struct iommufd_ctx *ictx, unsigned long type,
+			       u32 ioas_id)
 {
 	struct iommufd_ioas *ioas;
 	int rc = 0;
@@ -283,7 +308,7 @@ int iommufd_vfio_container_set(struct iommufd_ctx *ictx, unsigned long type)
 	if (type != VFIO_TYPE1_IOMMU && type != VFIO_TYPE1v2_IOMMU)
 		return -EINVAL;
 
-	ioas = compat_ioas_get(ictx);
+	ioas = ioas_id ? pinned_ioas_get(ictx, ioas_id) : compat_ioas_get(ictx);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 
@@ -295,7 +320,7 @@ int iommufd_vfio_container_set(struct iommufd_ctx *ictx, unsigned long type)
 		ictx->vfio_mode = IOMMUFD_VFIO_GROUP;
 		ictx->vfio_type = type;
 		ictx->vfio_container_ioas = ioas;
-		ioas->obj.users++;
+		iommufd_object_hold_locked(&ioas->obj);
 	}
 	xa_unlock(&ictx->objects);
 	iommufd_object_done(&ioas->obj);
@@ -418,7 +443,9 @@ static long check_extension(struct iommufd_ctx *ictx, unsigned long arg)
 
 /*
  * vfio.ko holds a lock of the whole module while it attaches groups.  What is
- * mapped already is pinned before, so that nobody waits for our memory there.
+ * mapped already is pinned before, so that nobody waits for our memory there;
+ * and groups attach to just the IOAS that was pinned, whatever the compatibility
+ * IOAS has become meanwhile.
  */
 static long set_iommu_of_groups(struct iommufd_ctx *ictx, unsigned long type)
 {
@@ -426,15 +453,13 @@ static long set_iommu_of_groups(struct iommufd_ctx *ictx, unsigned long type)
 	struct iommufd_ioas *ioas;
 	long rc;
 
-	xa_lock(&ictx->objects);
-	ioas = compat_ioas_use(ictx);
-	xa_unlock(&ictx->objects);
-	if (!ioas)
-		return ictx->container_ops->set_iommu(ictx->container, type);
-
+	ioas = compat_ioas_get(ictx);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
 	rc = iopt_pin_all(&ioas->iopt, &pinned);
 	if (!rc) {
-		rc = ictx->container_ops->set_iommu(ictx->container, type);
+		rc = ictx->container_ops->set_iommu(ictx->container, type,
+						    ioas->obj.id);
 		iopt_unpin_all(&ioas->iopt, pinned);
 	}
 	iommufd_object_done(&ioas->obj);
@@ -824,9 +849,13 @@ long iommufd_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
 	switch (cmd) {
 	case VFIO_GET_API_VERSION:
 		return VFIO_API_VERSION;
+	case VFIO_CHECK_EXTENSION:
+		return check_extension(ictx, arg);
 	case VFIO_SET_IOMMU:
 		return set_iommu(ictx, arg);
 	default:
+		if (container_without_iommu(ictx))
+			return -EINVAL;
 		return iommufd_vfio_container_ioctl(ictx, cmd, arg);
 	}
 }

@@ -19,7 +19,8 @@
 /**
  * struct access_test_create - make the access
  * @iommufd: open file descriptor of /dev/iommu
- * @flags: ACCESS_TEST_CREATE_PINS: the access may pin pages
+ * @flags: ACCESS_TEST_CREATE_PINS: the access may pin pages (needs_pin_pages);
+ *         0: only RW
  * @out_access_id: the access's object id in the iommufd context
  */
 struct access_test_create {
@@ -34,8 +35,7 @@ struct access_test_create {
  * @iova: first IOVA
  * @length: bytes, at most ACCESS_TEST_MAX_LENGTH
  * @flags: of enum iommufd_access_flags: bit 0 is WRITE
- * @joints: entries to add to the page array for areas that meet inside a CPU
- *          page; 0 when all areas begin and end at CPU pages
+ * @__pad: unused
  * @out_pin_id: handle for PEEK, POKE and UNPIN
  * @out_npages: pages that the array came back with
  * @pfns: user pointer to @out_npages __u64, or 0
@@ -44,14 +44,13 @@ struct access_test_pin {
 	__aligned_u64 iova;
 	__aligned_u64 length;
 	__u32 flags;
-	__u32 joints;
+	__u32 __pad;
 	__u32 out_pin_id;
 	__u32 out_npages;
 	__aligned_u64 pfns;
 };
 
 #define ACCESS_TEST_MAX_LENGTH 0x40000000ULL
-#define ACCESS_TEST_MAX_JOINTS 1024
 
 /**
  * struct access_test_unpin - undo one PIN
@@ -140,6 +139,16 @@ struct access_test_stats {
 	__s64 zero_page_refs;
 };
 
+/**
+ * struct access_test_compat - iommufd_vfio_compat_ioas_id(); needs no access
+ * @iommufd: open file descriptor of /dev/iommu
+ * @out_ioas_id: the compatibility IOAS, made if there was none
+ */
+struct access_test_compat {
+	__s32 iommufd;
+	__u32 out_ioas_id;
+};
+
 #define ACCESS_TEST_CREATE _IOWR(ACCESS_TEST_TYPE, 0, struct access_test_create)
 #define ACCESS_TEST_DESTROY _IO(ACCESS_TEST_TYPE, 1)
 #define ACCESS_TEST_ATTACH _IOW(ACCESS_TEST_TYPE, 2, __u32)
@@ -151,5 +160,6 @@ struct access_test_stats {
 #define ACCESS_TEST_RW _IOW(ACCESS_TEST_TYPE, 8, struct access_test_rw)
 #define ACCESS_TEST_MODE _IOW(ACCESS_TEST_TYPE, 9, struct access_test_mode)
 #define ACCESS_TEST_STATS _IOWR(ACCESS_TEST_TYPE, 10, struct access_test_stats)
+#define ACCESS_TEST_COMPAT _IOWR(ACCESS_TEST_TYPE, 11, struct access_test_compat)
 
 #endif

@@ -246,8 +246,7 @@ static int access_test_pin(struct access_test *at, void __user *arg)
 
 	if (copy_from_user(&cmd, arg, sizeof(cmd)))
 		return -EFAULT;
-	if (!at->access || cmd.length > ACCESS_TEST_MAX_LENGTH ||
-	    cmd.joints > ACCESS_TEST_MAX_JOINTS)
+	if (!at->access || cmd.length > ACCESS_TEST_MAX_LENGTH)
 		return -EINVAL;
 
 	pin = kzalloc(sizeof(*pin), GFP_KERNEL_ACCOUNT);
@@ -256,7 +255,7 @@ static int access_test_pin(struct access_test *at, void __user *arg)
 	pin->iova = cmd.iova;
 	pin->length = cmd.length;
 	/* Two more: the range may begin and end inside a page. */
-	max = cmd.length / PAGE_SIZE + 2 + cmd.joints;
+	max = cmd.length / PAGE_SIZE + 2;
 	pin->pages = kvcalloc(max, sizeof(*pin->pages), GFP_KERNEL_ACCOUNT);
 	if (!pin->pages) {
 		rc = -ENOMEM;
@@ -449,6 +448,24 @@ static int access_test_stats(struct access_test *at, void __user *arg)
 	return copy_to_user(arg, &cmd, sizeof(cmd)) ? -EFAULT : 0;
 }
 
+static int access_test_compat(void __user *arg)
+{
+	struct access_test_compat cmd;
+	struct iommufd_ctx *ictx;
+	int rc;
+
+	if (copy_from_user(&cmd, arg, sizeof(cmd)))
+		return -EFAULT;
+	ictx = iommufd_ctx_from_fd(cmd.iommufd);
+	if (IS_ERR(ictx))
+		return PTR_ERR(ictx);
+	rc = iommufd_vfio_compat_ioas_id(ictx, &cmd.out_ioas_id);
+	iommufd_ctx_put(ictx);
+	if (!rc && copy_to_user(arg, &cmd, sizeof(cmd)))
+		rc = -EFAULT;
+	return rc;
+}
+
 /* Commands that change which access there is, or whether it is attached */
 static long access_test_lifetime_ioctl(struct access_test *at, unsigned int cmd,
 				       void __user *arg)
@@ -492,6 +509,8 @@ static long access_test_ioctl(struct file *file, unsigned int cmd,
 		return access_test_mode(at, arg);
 	case ACCESS_TEST_STATS:
 		return access_test_stats(at, arg);
+	case ACCESS_TEST_COMPAT:
+		return access_test_compat(arg);
 	}
 
 	down_read(&at->lifetime);
@@ -564,5 +583,6 @@ static struct miscdevice access_test_misc = {
 module_misc_device(access_test_misc);
 
 MODULE_IMPORT_NS(IOMMUFD);
+MODULE_IMPORT_NS(IOMMUFD_VFIO);
 MODULE_DESCRIPTION("Test access to iommufd address spaces");
 MODULE_LICENSE("GPL");

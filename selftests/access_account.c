@@ -191,32 +191,70 @@ static int shared_limit(void *arg)
 	return 0;
 }
 
-static int counted_process(void *arg)
+/* Another process of the user, without the capability: the limit is all its */
+static int limited_process(void *arg)
 {
 	struct ctx *c = arg;
 
 	cap_drop(CAP_IPC_LOCK);
-	memlock_limit((4 * LIMIT + 2) * PAGE);
+	memlock_limit(LIMIT * PAGE);
 	must(!map(c, BUF_PAGES));
-	must(is_enomem(pin(c, 0, 3)));
-	must(!pin(c, 0, 2));
-	must(!ioas_unmap_all(c->fd, c->ioas, NULL));
+	must(is_enomem(pin(c, 0, LIMIT + 1)));
+	must(!pin(c, 0, LIMIT));
+	must(is_enomem(pin(c, LIMIT, 1)));
+	/* Its pins outlive it, as the access does. */
 	return 0;
 }
 
-/* With CAP_IPC_LOCK there is no limit, but others of the user see the charge. */
+/*
+ * With CAP_IPC_LOCK there is no limit per user, and so nothing to count: what
+ * is beyond any limit must not use up the limit of the user's other processes.
+ */
 static int capable_user(void *arg)
 {
 	struct ctx *c = arg;
 
 	become_user(31008, CAP_IPC_LOCK);
-	memlock_limit((4 * LIMIT + 2) * PAGE);
+	memlock_limit(LIMIT * PAGE);
 	must(!map(&c[0], BUF_PAGES));
 	must(!pin(&c[0], 0, 4 * LIMIT));
-	must(in_child(counted_process, &c[1]) == 0);
-	memlock_limit(LIMIT * PAGE);
+	must(vmpin_kib() == 4 * LIMIT * PAGE / 1024);
+	must(vmlck_kib() == 0);
+	must(in_child(limited_process, &c[1]) == 0);
+	/* Nor does the other one's use count here. */
 	must(!pin(&c[0], 0, BUF_PAGES));
+	must(vmpin_kib() == BUF_PAGES * PAGE / 1024);
 	must(!ioas_unmap_all(c[0].fd, c[0].ioas, NULL));
+	must(vmpin_kib() == 0);
+
+	/* What was never counted is not given back either. */
+	cap_drop(CAP_IPC_LOCK);
+	must(!map(&c[0], BUF_PAGES));
+	must(is_enomem(pin(&c[0], 0, 1)));
+	must(!ioas_unmap_all(c[1].fd, c[1].ioas, NULL));
+	must(!pin(&c[0], 0, LIMIT));
+	must(is_enomem(pin(&c[0], LIMIT, 1)));
+	must(!ioas_unmap_all(c[0].fd, c[0].ioas, NULL));
+	return 0;
+}
+
+/* What counts is the capability at the time of the map. */
+static int capable_once(void *arg)
+{
+	struct ctx *c = arg;
+
+	become_user(31012, CAP_IPC_LOCK);
+	memlock_limit(LIMIT * PAGE);
+	must(!map(c, BUF_PAGES));
+	cap_drop(CAP_IPC_LOCK);
+	must(!pin(c, 0, BUF_PAGES));
+	must(!ioas_map_at(c->fd, c->ioas, mem, BUF_PAGES * PAGE, 2 * IOVA,
+			  IOAS_RW));
+	must(!access_pin_only(c->at, 2 * IOVA, LIMIT * PAGE, PIN_WRITE));
+	must(is_enomem(access_pin_only(c->at, 2 * IOVA + LIMIT * PAGE, PAGE,
+				       PIN_WRITE)));
+	must(!ioas_unmap_all(c->fd, c->ioas, NULL));
+	must(vmpin_kib() == 0);
 	return 0;
 }
 
@@ -235,17 +273,39 @@ static int capable_process(void *arg)
 	return 0;
 }
 
-/* VFIO's ioctls charge the process, whatever RLIMIT_MODE says. */
-static int compat(void *arg)
+static int dma_map(struct ctx *c)
 {
-	struct ctx *c = arg;
-	struct vfio_iommu_type1_dma_map map_cmd = {
-		.argsz = sizeof(map_cmd),
+	struct vfio_iommu_type1_dma_map cmd = {
+		.argsz = sizeof(cmd),
 		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
 		.vaddr = (uintptr_t)mem,
 		.iova = IOVA,
 		.size = BUF_PAGES * PAGE,
 	};
+
+	return ioctl(c->fd, VFIO_IOMMU_MAP_DMA, &cmd);
+}
+
+/* VFIO's maps count as VmLck also where they are not limited. */
+static int compat_capable(void *arg)
+{
+	struct ctx *c = arg;
+
+	become_user(31013, CAP_IPC_LOCK);
+	memlock_limit(0);
+	must(!vfio_ioas_set(c->fd, c->ioas));
+	must(!dma_map(c));
+	must(!pin(c, 0, BUF_PAGES));
+	must(vmlck_kib() == BUF_PAGES * PAGE / 1024);
+	must(!ioas_unmap_all(c->fd, c->ioas, NULL));
+	must(vmlck_kib() == 0);
+	return 0;
+}
+
+/* VFIO's ioctls charge the process, whatever RLIMIT_MODE says. */
+static int compat(void *arg)
+{
+	struct ctx *c = arg;
 	struct vfio_iommu_type1_dma_unmap unmap_cmd = {
 		.argsz = sizeof(unmap_cmd),
 		.iova = IOVA,
@@ -255,7 +315,7 @@ static int compat(void *arg)
 	become_user(31010, -1);
 	memlock_limit(LIMIT * PAGE);
 	must(!vfio_ioas_set(c->fd, c->ioas));
-	must(!ioctl(c->fd, VFIO_IOMMU_MAP_DMA, &map_cmd));
+	must(!dma_map(c));
 	must(is_enomem(pin(c, 0, LIMIT + 1)));
 	must(!pin(c, 0, LIMIT));
 	must(vmlck_kib() == LIMIT * PAGE / 1024);
@@ -327,10 +387,14 @@ int main(void)
 	run("per process: a limit of 0", no_limit_at_all, 1);
 	run("copies are charged once", copies, 0);
 	run("per user: two processes share the limit", shared_limit, 0);
-	run("per user: CAP_IPC_LOCK is counted, not limited", capable_user, 0);
+	run("per user: CAP_IPC_LOCK is neither limited nor counted",
+	    capable_user, 0);
+	run("per user: CAP_IPC_LOCK when it was mapped", capable_once, 0);
 	run("per process: CAP_IPC_LOCK is counted, not limited",
 	    capable_process, 1);
 	run("VFIO's maps are charged to the process", compat, 0);
+	run("VFIO's maps with CAP_IPC_LOCK are counted, not limited",
+	    compat_capable, 0);
 	run("all that was charged comes back", give_back, 1);
 	ok(vmlck_kib() == 0, "nothing is charged to this process");
 	return tap_done();

@@ -233,55 +233,70 @@ static void test_big(void)
 	munmap(big, BIG_PAGES * PAGE);
 }
 
-/* Where IOVA and memory have other offsets into the page */
-static void test_offsets(void)
+/* A pin is of whole pages, so what it pins begins and ends with them. */
+static void test_alignment(void)
 {
-	struct iommu_iova_range range;
-	struct iommu_ioas_iova_ranges cmd = {
-		.size = sizeof(cmd),
-		.ioas_id = ioas,
-		.num_iovas = 1,
-		.allowed_iovas = (uintptr_t)&range,
-	};
-	struct pin pin;
+	int rw = access_open(), again = access_open();
 
-	ok(!ioctl(fd, IOMMU_IOAS_IOVA_RANGES, &cmd) &&
-	   cmd.out_iova_alignment == 1,
-	   "an access asks for no alignment (%llu)",
-	   (unsigned long long)cmd.out_iova_alignment);
-	ok(!ioas_map_at(fd, ioas, mem + 0x234, 3 * PAGE, IOVA + 0x100, IOAS_RW),
-	   "map at other offsets");
-	ok(!access_pin(at, IOVA + 0x100, 3 * PAGE, PIN_READ, &pin) &&
-	   pin.npages == 4, "pin all");
-	ok(access_holds(at, &pin, 0, mem, 4 * PAGE), "the user's pages");
-	ok(!access_unpin(at, &pin), "unpin");
-	ok(!access_pin(at, IOVA + PAGE, PAGE, PIN_READ, &pin) &&
-	   pin.npages == 2, "a page of IOVAs is in two pages of memory");
-	ok(access_holds(at, &pin, 0, mem + PAGE, 2 * PAGE), "the right two");
-	ok(!access_unpin(at, &pin) && pinned() == 0, "unpin");
+	close(at);
+	if (access_create(rw, fd, 0, NULL) || access_attach(rw, ioas) ||
+	    access_create(again, fd, ACCESS_TEST_CREATE_PINS, NULL))
+		bail("access");
+	ok(ioas_alignment(fd, ioas) == 1, "an access that only copies asks for no alignment");
+	ok(!ioas_map_at(fd, ioas, mem + 5, 1, IOVA + 5, IOAS_RW),
+	   "a mapping of a byte");
+	fails(access_attach(again, ioas), EADDRINUSE,
+	      "an access that pins does not come to it");
+	ok(ioas_alignment(fd, ioas) == 1, "and changed nothing");
+	ok(!ioas_map_at(fd, ioas, mem + 6, 1, IOVA + 6, IOAS_RW),
+	   "another mapping of a byte");
+	ok(!ioas_unmap_all(fd, ioas, NULL), "unmap both");
+	ok(!ioas_map_at(fd, ioas, mem + 5, PAGE, IOVA, IOAS_RW),
+	   "a mapping with only the memory not aligned");
+	fails(access_attach(again, ioas), EADDRINUSE, "that is too much, too");
 	ok(!ioas_unmap_all(fd, ioas, NULL), "unmap");
+
+	ok(!ioas_map_at(fd, ioas, mem, 2 * PAGE, IOVA, IOAS_RW) &&
+	   !access_attach(again, ioas), "to whole pages it comes");
+	ok(ioas_alignment(fd, ioas) == PAGE, "they are now the rule");
+	fails(ioas_map_at(fd, ioas, mem + 5, 1, IOVA + 8 * PAGE + 5, IOAS_RW),
+	      EINVAL, "a byte");
+	fails(ioas_map_at(fd, ioas, mem, PAGE, IOVA + 8 * PAGE + 8, IOAS_RW),
+	      EINVAL, "an odd IOVA");
+	fails(ioas_map_at(fd, ioas, mem, PAGE + 8, IOVA + 8 * PAGE, IOAS_RW),
+	      EINVAL, "an odd length");
+	fails(ioas_map_at(fd, ioas, mem + 8, PAGE, IOVA + 8 * PAGE, IOAS_RW),
+	      EINVAL, "odd memory");
+	ok(ioas_alignment(fd, ioas) == PAGE, "still the rule");
+	at = access_new(fd, ioas);
+	close(again);
+	ok(ioas_alignment(fd, ioas) == PAGE, "a second one keeps it");
+	close(at);
+	ok(ioas_alignment(fd, ioas) == 1, "without them it is gone");
+	ok(!ioas_map_at(fd, ioas, mem + 5, 1, IOVA + 8 * PAGE + 5, IOAS_RW),
+	   "a byte again");
+	ok(!ioas_unmap_all(fd, ioas, NULL), "unmap");
+	close(rw);
+	at = access_new(fd, ioas);
 }
 
-/* Two mappings that meet inside a page: one entry for each of them */
-static void test_joint(void)
+/* A copy brings its memory's offset along. */
+static void test_copy_alignment(void)
 {
-	struct access_test_pin cmd = {
-		.iova = IOVA,
-		.length = 2 * PAGE,
-		.joints = 1,
-	};
-	struct pin pin;
+	uint32_t other = ioas_new(fd);
 
-	ok(!ioas_map_at(fd, ioas, mem, PAGE / 2, IOVA, IOAS_RW) &&
-	   !ioas_map_at(fd, ioas, mem + PAGE / 2, PAGE + PAGE / 2,
-			IOVA + PAGE / 2, IOAS_RW), "map");
-	ok(!ioctl(at, ACCESS_TEST_PIN, &cmd) && cmd.out_npages == 3,
-	   "pin over the joint: 3 entries (%u)", cmd.out_npages);
-	pin.id = cmd.out_pin_id;
-	ok(access_holds(at, &pin, 0, mem, PAGE) &&
-	   access_holds(at, &pin, PAGE, mem, 2 * PAGE), "the user's pages");
-	ok(!access_unpin(at, &pin) && pinned() == 0, "unpin");
-	ok(!ioas_unmap_all(fd, ioas, NULL), "unmap");
+	ok(!ioas_map_at(fd, other, mem + 8, PAGE, IOVA + 8, IOAS_RW) &&
+	   !ioas_map_at(fd, other, mem, 2 * PAGE, 2 * IOVA, IOAS_RW),
+	   "an IOAS without a pinning access takes any mapping");
+	fails(ioas_copy_at(fd, ioas, other, IOVA + 8, PAGE, IOVA, IOAS_RW),
+	      EINVAL, "a copy of odd memory to one with it");
+	fails(ioas_copy_at(fd, ioas, other, 2 * IOVA + 8, PAGE, IOVA, IOAS_RW),
+	      EINVAL, "a copy of an odd part of whole pages");
+	ok(!ioas_copy_at(fd, ioas, other, 2 * IOVA, 2 * PAGE, IOVA, IOAS_RW),
+	   "a copy of whole pages");
+	check_range(0x123, PAGE);
+	ok(!ioas_unmap_all(fd, ioas, NULL) && !iommu_destroy_id(fd, other),
+	   "undo");
 }
 
 int main(void)
@@ -297,8 +312,8 @@ int main(void)
 	test_write();
 	test_model();
 	test_big();
-	test_offsets();
-	test_joint();
+	test_alignment();
+	test_copy_alignment();
 	close(at);
 	close(fd);
 	ok(iommufd_stat("objects") == 0 && pinned() == 0, "nothing is left");

@@ -13,6 +13,7 @@
 
 static int fd, at;
 static uint32_t ioas;
+static uint64_t iova = IOVA;	/* where mem is in the layouts below */
 static char *mem;
 static char model[SIZE], buf[SIZE];
 
@@ -22,11 +23,10 @@ static void reset(void)
 	memcpy(model, mem, SIZE);
 }
 
-/* IOVA + @offset is mem + @offset in all layouts below */
 static bool read_is_right(uint64_t offset, uint64_t length)
 {
 	memset(buf, 0x5a, sizeof(buf));
-	return !access_rw(at, IOVA + offset, buf, length, PIN_READ) &&
+	return !access_rw(at, iova + offset, buf, length, PIN_READ) &&
 	       !memcmp(buf, model + offset, length) &&
 	       (length == SIZE || buf[length] == 0x5a);
 }
@@ -37,7 +37,7 @@ static bool write_is_right(uint64_t offset, uint64_t length, uint64_t seed)
 
 	for (i = 0; i != length; i++)
 		buf[i] = seed * 31 + i * 7 + 1;
-	if (access_rw(at, IOVA + offset, buf, length, PIN_WRITE))
+	if (access_rw(at, iova + offset, buf, length, PIN_WRITE))
 		return false;
 	memcpy(model + offset, buf, length);
 	return !memcmp(mem, model, SIZE);
@@ -183,6 +183,47 @@ static void test_without_pins(void)
 	at = saved;
 }
 
+/*
+ * Mappings that begin and end anywhere, with other offsets into the page than
+ * the memory: only without an access that pins.
+ */
+static void test_odd_mappings(void)
+{
+	static const uint64_t parts[] = {
+		1, 7, PAGE - 8, 3 * PAGE, PAGE + 1, 4095, 2 * PAGE + 77, 2,
+	};
+	const uint64_t old_iova = iova;
+	uint64_t offset = 0;
+	unsigned int i;
+	int saved = at;
+
+	ok(!access_detach(saved), "detach the one that pins");
+	at = access_open();
+	if (access_create(at, fd, 0, NULL) || access_attach(at, ioas))
+		bail("access");
+	iova += 0x345;
+	for (i = 0; offset != SIZE; i++) {
+		uint64_t n = i < sizeof(parts) / sizeof(parts[0]) ?
+				     parts[i] : SIZE - offset;
+
+		if (ioas_map_at(fd, ioas, mem + offset, n, iova + offset,
+				IOAS_RW))
+			bail("IOAS_MAP %llu bytes", (unsigned long long)n);
+		offset += n;
+	}
+	check_layout("odd mappings");
+	ok(iommufd_stat("pinned_pages") == 0, "nothing is pinned");
+	fails(access_rw(at, iova - 1, buf, 2, PIN_READ), ENOENT,
+	      "a byte before the first");
+	fails(access_rw(at, iova + SIZE - 1, buf, 2, PIN_READ), ENOENT,
+	      "a byte behind the last");
+	unmap();
+	iova = old_iova;
+	close(at);
+	at = saved;
+	ok(!access_attach(at, ioas), "the one that pins comes back");
+}
+
 /* Both ends of the space */
 static void test_ends(void)
 {
@@ -210,6 +251,7 @@ int main(void)
 	test_layouts();
 	test_refusals();
 	test_without_pins();
+	test_odd_mappings();
 	test_ends();
 	close(at);
 	close(fd);

@@ -13,6 +13,7 @@
 
 #define IOVA 0x100000ULL
 #define N 16
+#define TRIES 5		/* how often UNMAP asks an access, with a second each */
 
 static int fd;
 static uint32_t ioas;
@@ -135,7 +136,7 @@ static void test_copy(void)
 /* Row 29 */
 static void test_refuse(void)
 {
-	int at = access_new(fd, ioas), rc;
+	int at = access_new(fd, ioas);
 	struct pin pin;
 	uint64_t n;
 
@@ -147,8 +148,8 @@ static void test_refuse(void)
 	ok(!access_mode(at, ACCESS_TEST_REFUSE, ~0U), "refuse for ever");
 	fails(ioas_unmap(fd, ioas, IOVA, N * PAGE, NULL), EBUSY,
 	      "UNMAP gives up");
-	ok(access_stats(at).refused >= 1, "the access was asked (%llu times)",
-	   (unsigned long long)access_stats(at).refused);
+	ok(access_stats(at).refused == TRIES, "the access was asked %u times (%llu)",
+	   TRIES, (unsigned long long)access_stats(at).refused);
 	ok(pinned() == 2 && access_holds(at, &pin, 0, mem + PAGE, 2 * PAGE),
 	   "its pages are still pinned and the user's");
 	fails(ioas_map_at(fd, ioas, mem, PAGE, IOVA, IOAS_RW), EEXIST,
@@ -164,15 +165,40 @@ static void test_refuse(void)
 	   "and unmapped");
 	ok(!ioas_unmap_all(fd, ioas, NULL) && pinned() == 0, "undo");
 
-	map_all();
-	ok(!access_pin(at, IOVA, PAGE, PIN_WRITE, &pin), "pin");
-	ok(!access_mode(at, ACCESS_TEST_REFUSE, 1), "refuse once");
-	rc = ioas_unmap(fd, ioas, IOVA, N * PAGE, &n);
-	if (rc && errno == EBUSY)
-		rc = ioas_unmap(fd, ioas, IOVA, N * PAGE, &n);
-	ok(!rc && n == N * PAGE, "the second request succeeds");
-	ok(pinned() == 0, "nothing is pinned");
 	close(at);
+}
+
+/* UNMAP asks more than once, and takes no for an answer only in the end. */
+static void test_refuse_some(void)
+{
+	static const unsigned int refusals[] = { 1, TRIES - 1, TRIES };
+	unsigned int i;
+
+	for (i = 0; i != sizeof(refusals) / sizeof(refusals[0]); i++) {
+		int at = access_new(fd, ioas), rc;
+		struct access_test_stats stats;
+		struct pin pin;
+		uint64_t n;
+
+		map_all();
+		ok(!access_pin(at, IOVA, PAGE, PIN_WRITE, &pin) &&
+		   !access_mode(at, ACCESS_TEST_REFUSE, refusals[i]),
+		   "pin, refuse %u times", refusals[i]);
+		rc = ioas_unmap(fd, ioas, IOVA, N * PAGE, &n) ? -errno : 0;
+		stats = access_stats(at);
+		ok(stats.refused == refusals[i], "it refused %llu times",
+		   (unsigned long long)stats.refused);
+		if (refusals[i] < TRIES) {
+			ok(!rc && n == N * PAGE && stats.unmap_calls ==
+			   refusals[i] + 1, "the next time it let go");
+		} else {
+			ok(rc == -EBUSY, "UNMAP gives up");
+			ok(!ioas_unmap(fd, ioas, IOVA, N * PAGE, &n) &&
+			   n == N * PAGE, "the second UNMAP succeeds");
+		}
+		ok(pinned() == 0, "nothing is pinned");
+		close(at);
+	}
 }
 
 /* The access that is destroyed while it refuses is still let go of. */
@@ -292,6 +318,41 @@ static void test_hold_and_kill(void)
 	close(at);
 }
 
+/* SIGKILL of a process that asks an access again and again: nothing changes. */
+static void test_refuse_and_kill(void)
+{
+	int at = access_new(fd, ioas);
+	uint64_t calls = access_stats(at).unmap_calls;
+	struct pin pin;
+	int status;
+	pid_t pid;
+
+	map_all();
+	ok(!access_pin(at, IOVA, PAGE, PIN_WRITE, &pin) &&
+	   !access_mode(at, ACCESS_TEST_REFUSE, ~0U), "pin and refuse");
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		bail("fork");
+	if (!pid)
+		_exit(!!ioas_unmap_all(fd, ioas, NULL));
+	access_stats_wait(at, calls + 1);
+	ok(!kill(pid, SIGKILL) && waitpid(pid, &status, 0) == pid &&
+	   WIFSIGNALED(status), "kill a process whose UNMAP is refused");
+	note("the access was asked %llu times",
+	     (unsigned long long)(access_stats(at).unmap_calls - calls));
+	fails(ioas_map_at(fd, ioas, mem, PAGE, IOVA, IOAS_RW), EEXIST,
+	      "the mapping is still there");
+	ok(access_holds(at, &pin, 0, mem, PAGE) && pinned() == 1,
+	   "the pin too");
+	ok(!access_unpin(at, &pin) &&
+	   !access_pin(at, IOVA, N * PAGE, PIN_WRITE, &pin) &&
+	   access_holds(at, &pin, 0, mem, N * PAGE), "it can be pinned again");
+	ok(!access_mode(at, ACCESS_TEST_RELEASE, 0) &&
+	   !ioas_unmap_all(fd, ioas, NULL) && pinned() == 0, "UNMAP works");
+	close(at);
+}
+
 static void test_detach(void)
 {
 	uint32_t other = ioas_new(fd);
@@ -332,10 +393,12 @@ int main(void)
 	test_two();
 	test_copy();
 	test_refuse();
+	test_refuse_some();
 	test_refuse_and_close();
 	test_hold();
 	test_late();
 	test_hold_and_kill();
+	test_refuse_and_kill();
 	test_detach();
 	close(fd);
 	ok(iommufd_stat("objects") == 0 && iommufd_stat("areas") == 0 &&

@@ -213,6 +213,8 @@ static void test_map(int fd)
 	   (errno == EINVAL || errno == EOVERFLOW), "MAP: vaddr wraps");
 	ok(dma_map(fd, 0 - PAGE, IOVA) &&
 	   (errno == EINVAL || errno == EOVERFLOW), "MAP: size 2^64 - 4096");
+	fails(dma_map_va(fd, 0 - PAGE, PAGE, IOVA, DMA_RW), EFAULT,
+	      "MAP: the last page of the address space");
 	ok(unmapped_all(fd) == 0, "none was mapped");
 
 	ok(!dma_map_va(fd, va, PAGE, IOVA, VFIO_DMA_MAP_FLAG_READ), "MAP: READ");

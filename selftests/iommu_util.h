@@ -122,6 +122,23 @@ static inline int ioas_copy_at(int fd, uint32_t dst, uint32_t src,
 	return ioctl(fd, IOMMU_IOAS_COPY, &cmd);
 }
 
+/* What IOVAs and lengths must be multiples of */
+static inline uint64_t ioas_alignment(int fd, uint32_t ioas)
+{
+	struct iommu_iova_range range;
+	struct iommu_ioas_iova_ranges cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = ioas,
+		.num_iovas = 1,
+		.allowed_iovas = (uintptr_t)&range,
+	};
+
+	/* EMSGSIZE: there are more ranges; the rest of the answer is there. */
+	if (ioctl(fd, IOMMU_IOAS_IOVA_RANGES, &cmd) && errno != EMSGSIZE)
+		bail("IOMMU_IOAS_IOVA_RANGES");
+	return cmd.out_iova_alignment;
+}
+
 static inline int iommu_option(int fd, uint32_t option, uint16_t op,
 			       uint32_t object, uint64_t *val)
 {
@@ -239,6 +256,12 @@ static inline uint64_t iommufd_stat(const char *name)
 static inline uint64_t vmlck_kib(void)
 {
 	return file_value("/proc/self/status", "VmLck");
+}
+
+/* Pinned memory of this process, in KiB: what "VmPin" says */
+static inline uint64_t vmpin_kib(void)
+{
+	return file_value("/proc/self/status", "VmPin");
 }
 
 /*

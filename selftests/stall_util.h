@@ -19,16 +19,18 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tap.h"
 
 #define STALL_PAGES 16
 #define STALL_SIZE (STALL_PAGES * 4096ULL)
-#define STALL_FILE "/tmp/stall"
 #define STALL_ROOT_INODE 1
 
 struct stall {
+	const char *path;	/* what the file system is mounted on */
 	int dev;		/* /dev/fuse */
 	int file;		/* what is mapped */
 	pthread_t server;
@@ -41,7 +43,7 @@ struct stall {
 static inline void stall_reply(struct stall *s, uint64_t unique, int error,
 			       const void *data, size_t length)
 {
-	static char buf[sizeof(struct fuse_out_header) + STALL_SIZE];
+	char buf[sizeof(struct fuse_out_header) + STALL_SIZE];
 	struct fuse_out_header header = {
 		.len = sizeof(header) + length,
 		.error = error,
@@ -124,8 +126,7 @@ static inline void stall_serve(struct stall *s, const struct fuse_in_header *in)
 /* Ends with ENODEV when the file system is unmounted. */
 static inline void *stall_server(void *arg)
 {
-	static char buf[FUSE_MIN_READ_BUFFER + STALL_SIZE]
-		__attribute__((aligned(8)));
+	char buf[FUSE_MIN_READ_BUFFER + STALL_SIZE] __attribute__((aligned(8)));
 	struct stall *s = arg;
 	ssize_t got;
 
@@ -138,17 +139,19 @@ static inline void *stall_server(void *arg)
 	}
 }
 
-static inline void stall_start(struct stall *s)
+static inline void stall_start(struct stall *s, const char *path)
 {
 	char options[128];
+	struct stat st;
 	int fd;
 
 	memset(s, 0, sizeof(*s));
+	s->path = path;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);
-	fd = open(STALL_FILE, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0)
-		bail("create " STALL_FILE);
+		bail("create %s", path);
 	close(fd);
 	if (system("modprobe fuse"))
 		bail("modprobe fuse");
@@ -158,12 +161,18 @@ static inline void stall_start(struct stall *s)
 	snprintf(options, sizeof(options),
 		 "fd=%d,rootmode=%o,user_id=0,group_id=0", s->dev,
 		 S_IFREG | 0600);
-	if (mount("stall", STALL_FILE, "fuse", MS_NOSUID | MS_NODEV, options))
+	if (mount("stall", path, "fuse", MS_NOSUID | MS_NODEV, options))
 		bail("mount fuse");
 	if (pthread_create(&s->server, NULL, stall_server, s))
 		bail("pthread_create");
-	s->file = open(STALL_FILE, O_RDWR | O_CLOEXEC);
-	if (s->file < 0)
+	s->file = open(path, O_RDWR | O_CLOEXEC);
+	/*
+	 * The first close asks for a FLUSH, and stops asking when there is no
+	 * such thing: when this process dies, nobody could answer.
+	 */
+	close(open(path, O_RDWR | O_CLOEXEC));
+	/* Without GETATTR the kernel takes it for empty. */
+	if (s->file < 0 || fstat(s->file, &st) || st.st_size != STALL_SIZE)
 		bail("open the fuse file");
 }
 
@@ -185,12 +194,19 @@ static inline void *stall_map(struct stall *s)
 	return mem == MAP_FAILED ? NULL : mem;
 }
 
-/* Until somebody waits for the memory */
-static inline void stall_wait(struct stall *s)
+/* Until @child waits for the memory */
+static inline void stall_wait(struct stall *s, pid_t child)
 {
+	struct timespec until;
+
 	pthread_mutex_lock(&s->lock);
-	while (!s->waiting)
-		pthread_cond_wait(&s->changed, &s->lock);
+	while (!s->waiting) {
+		if (waitpid(child, NULL, WNOHANG))
+			bail("the child ended before it touched the memory");
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec++;
+		pthread_cond_timedwait(&s->changed, &s->lock, &until);
+	}
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -205,11 +221,11 @@ static inline void stall_release(struct stall *s)
 static inline void stall_stop(struct stall *s)
 {
 	close(s->file);
-	if (umount(STALL_FILE))
+	if (umount(s->path))
 		bail("umount");
 	pthread_join(s->server, NULL);
 	close(s->dev);
-	unlink(STALL_FILE);
+	unlink(s->path);
 }
 
 #endif

@@ -17,13 +17,13 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "destroyer_util.h"
 #include "edu.h"
-#include "iommu_util.h"
 #include "stall_util.h"
 
 #define IOVA (4 * GIB)
 #define MSI_IOVA 0xfee00000ULL	/* no device may use it: x86's interrupts */
-#define DESTROY_ROUNDS 100
+#define DESTROY_ROUNDS 500
 #define LEAVE_ROUNDS 200
 #define LEAVE_MAPS 512
 #define CONTEXTS "/sys/kernel/debug/iommufd/contexts"
@@ -47,23 +47,8 @@ static void progress(unsigned int done, unsigned int all)
 
 /* ------------------------------------------------------------------ */
 
-/* The first object of a context has id 1. */
-static void *destroyer_thread(void *arg)
-{
-	unsigned int *destroyed = arg;
-
-	for (;;) {
-		pthread_barrier_wait(&barrier);
-		if (atomic_load(&stop))
-			return NULL;
-		while (atomic_load(&shared_fd) >= 0)
-			*destroyed += !iommu_destroy_id(shared_fd, 1);
-		pthread_barrier_wait(&barrier);
-	}
-}
-
-/* 0, or what went wrong */
-static const char *destroy_round(unsigned int *refused)
+/* NULL, or what went wrong */
+static const char *destroy_round(struct destroyer *d, unsigned int *refused)
 {
 	int container = container_open(), group = group_open(addr.group);
 	const char *wrong = NULL;
@@ -71,13 +56,12 @@ static const char *destroy_round(unsigned int *refused)
 
 	if (set_container(group, container))
 		bail("VFIO_GROUP_SET_CONTAINER");
-	atomic_store(&shared_fd, container);
-	pthread_barrier_wait(&barrier);
+	atomic_store(&d->fd, container);
 	rc = set_iommu(container, VFIO_TYPE1v2_IOMMU);
 	err = errno;
-	atomic_store(&shared_fd, -1);
-	pthread_barrier_wait(&barrier);
+	atomic_store(&d->fd, -1);
 
+	/* EINVAL: the IOAS was going when the group came to it. */
 	*refused += rc != 0;
 	if (rc && err != EINVAL)
 		wrong = "SET_IOMMU fails, but not with EINVAL";
@@ -92,14 +76,12 @@ static const char *destroy_round(unsigned int *refused)
 
 static void test_destroy(void)
 {
-	unsigned int i, destroyed = 0, refused = 0, bad = 0;
-	pthread_t destroyer;
+	unsigned int i, refused = 0, bad = 0;
+	struct destroyer d;
 
-	pthread_barrier_init(&barrier, NULL, 2);
-	if (pthread_create(&destroyer, NULL, destroyer_thread, &destroyed))
-		bail("pthread_create");
+	destroyer_start(&d);
 	for (i = 0; i != DESTROY_ROUNDS; i++) {
-		const char *wrong = destroy_round(&refused);
+		const char *wrong = destroy_round(&d, &refused);
 
 		if (wrong) {
 			note("round %u: %s", i, wrong);
@@ -107,11 +89,11 @@ static void test_destroy(void)
 		}
 		progress(i, DESTROY_ROUNDS);
 	}
-	atomic_store(&stop, true);
-	pthread_barrier_wait(&barrier);
-	pthread_join(destroyer, NULL);
-	note("%u IOASes were destroyed, SET_IOMMU refused %u times", destroyed,
-	     refused);
+	destroyer_stop(&d);
+	note("%u IOASes were destroyed, SET_IOMMU refused %u times",
+	     d.destroyed, refused);
+	ok(d.busy, "DESTROY came while the group was being attached (%u times)",
+	   d.busy);
 	ok(!bad, "%u rounds of SET_IOMMU against DESTROY (%u are bad)", i, bad);
 }
 
@@ -167,11 +149,11 @@ static void test_stall(void)
 	if (!edu_find_pair(false, pair))
 		bail("needs two edu devices in two groups");
 	addr = pair[0];
-	stall_start(&s);
+	stall_start(&s, "/tmp/stall");
 	pid = fork_child();
 	if (!pid)
 		_exit(stalled_tenant(&s));
-	stall_wait(&s);
+	stall_wait(&s, pid);
 	note("another process waits for its memory in SET_IOMMU");
 
 	ok(contexts_say("1 maps (0 by VFIO), 65536 bytes, compatibility"),
@@ -228,8 +210,8 @@ static void fails_and_heals(bool native)
 	group = group_open(addr.group);
 	ok(!set_container(group, container) &&
 	   !set_iommu(container, VFIO_TYPE1v2_IOMMU), "then SET_IOMMU works");
-	ok(iommufd_stat("pinned_pages") == 1,
-	   "the device has the two mappings of one page");
+	ok(iommufd_stat("pinned_pages") == 2,
+	   "the device has the two mappings");
 	ok(!dma_unmap(container, 0, 1ULL << 63, &n) && n == 2 * PAGE,
 	   "they can be unmapped");
 	close(group);
@@ -360,6 +342,52 @@ static void test_dma_cc(void)
 	close(container);
 }
 
+/* The IOAS of the other stall is not pinned: its memory is never asked for. */
+static int swapping_tenant(struct stall *s, int container, uint32_t ioas,
+			   uint32_t other)
+{
+	int group = group_open(addr.group);
+	void *mem = stall_map(&s[0]), *other_mem = stall_map(&s[1]);
+
+	stall_child(&s[0]);
+	stall_child(&s[1]);
+	must(!ioas_map_at(container, ioas, mem, STALL_SIZE, IOVA, IOAS_RW));
+	must(!ioas_map_at(container, other, other_mem, STALL_SIZE, IOVA,
+			  IOAS_RW));
+	must(!set_container(group, container));
+	must(!set_iommu(container, VFIO_TYPE1v2_IOMMU));
+	must(iommufd_stat("pinned_pages") == STALL_PAGES);
+	return 0;
+}
+
+/*
+ * SET_IOMMU pins what is mapped before it takes vfio.ko's locks.  It attaches
+ * the IOAS that it pinned, whatever VFIO_IOAS SET says meanwhile.
+ */
+static void test_swap(void)
+{
+	struct stall s[2];
+	int container = container_open();
+	uint32_t ioas = ioas_new(container), other = ioas_new(container);
+	pid_t pid;
+
+	ok(!vfio_ioas_set(container, ioas), "VFIO_IOAS SET");
+	stall_start(&s[0], "/tmp/stall0");
+	stall_start(&s[1], "/tmp/stall1");
+	pid = fork_child();
+	if (!pid)
+		_exit(swapping_tenant(s, container, ioas, other));
+	stall_wait(&s[0], pid);
+	ok(!vfio_ioas_set(container, other),
+	   "VFIO_IOAS SET of another while SET_IOMMU pins the first");
+	stall_release(&s[0]);
+	ok(wait_child(pid) == 0, "the first is attached, the other not pinned");
+	stall_release(&s[1]);
+	stall_stop(&s[0]);
+	stall_stop(&s[1]);
+	close(container);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -368,7 +396,7 @@ int main(int argc, char **argv)
 	} parts[] = {
 		{ "destroy", test_destroy }, { "stall", test_stall },
 		{ "failed", test_failed },   { "leave", test_leave },
-		{ "dma_cc", test_dma_cc },
+		{ "dma_cc", test_dma_cc },   { "swap", test_swap },
 	};
 	unsigned int i;
 

@@ -22,6 +22,7 @@ struct task_struct;
  * @task: who makes it
  * @ictx: the context that it was called on
  * @type: VFIO_TYPE1_IOMMU or VFIO_TYPE1v2_IOMMU
+ * @ioas_id: where groups are to attach
  *
  * Lives on the stack of @task.  Nobody else may look at more than @task, and
  * at that only under the lock of the table of calls.
@@ -30,6 +31,7 @@ struct bridge_call {
 	struct task_struct *task;
 	struct iommufd_ctx *ictx;
 	unsigned long type;
+	u32 ioas_id;
 };
 
 /* container.c: the shadow container behind each open /dev/iommu */

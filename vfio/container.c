@@ -89,13 +89,15 @@ static long shadow_set_iommu(struct bridge_container *container, u32 call_id)
 					 make_cookie(call_id));
 }
 
-static long bridge_container_set_iommu(void *data, unsigned long type)
+static long bridge_container_set_iommu(void *data, unsigned long type,
+				       u32 ioas_id)
 {
 	struct bridge_container *container = data;
 	struct bridge_call call = {
 		.task = current,
 		.ictx = container->ictx,
 		.type = type,
+		.ioas_id = ioas_id,
 	};
 	u32 id;
 	long rc;

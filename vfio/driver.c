@@ -98,7 +98,7 @@ static struct bridge_iommu *bridge_iommu_get(void *data)
 }
 
 static void *bridge_iommu_create(struct iommufd_ctx *ictx, unsigned long type,
-				 bool stock_node)
+				 u32 ioas_id, bool stock_node)
 {
 	unsigned long id = atomic_long_inc_return(&bridge_last_id);
 	struct bridge_iommu *iommu;
@@ -116,7 +116,7 @@ static void *bridge_iommu_create(struct iommufd_ctx *ictx, unsigned long type,
 	if (rc)
 		goto free_iommu;
 	/* Nobody knows the id before vfio.ko has it: this may fail after it. */
-	rc = iommufd_vfio_container_set(ictx, type);
+	rc = iommufd_vfio_container_set(ictx, type, ioas_id);
 	if (rc)
 		goto erase_id;
 
@@ -148,7 +148,7 @@ static void *open_stock_node(unsigned long type)
 	if (IS_ERR(ictx)) {
 		data = ERR_CAST(ictx);
 	} else {
-		data = bridge_iommu_create(ictx, type, true);
+		data = bridge_iommu_create(ictx, type, 0, true);
 		iommufd_ctx_put(ictx);
 	}
 	if (IS_ERR(data))
@@ -162,7 +162,8 @@ static void *bridge_driver_open(unsigned long arg)
 	const struct bridge_call *call = bridge_find_call(arg);
 
 	if (call)
-		return bridge_iommu_create(call->ictx, call->type, false);
+		return bridge_iommu_create(call->ictx, call->type,
+					   call->ioas_id, false);
 	if (READ_ONCE(stock_node_served))
 		return open_stock_node(arg);
 	return ERR_PTR(-EINVAL);

@@ -248,7 +248,8 @@ int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
  *	loaded later.  Returns the container or an ERR_PTR.
  * @release: undo @open; called when the context goes away
  * @set_iommu: VFIO_SET_IOMMU of @type (VFIO_TYPE1_IOMMU or
- *	VFIO_TYPE1v2_IOMMU) on the container.  Returns what vfio.ko returns.
+ *	VFIO_TYPE1v2_IOMMU) on the container; @ioas_id is for
+ *	iommufd_vfio_container_set().  Returns what vfio.ko returns.
  * @has_group: true while a VFIO group is in the container and no IOMMU has
  *	been set
  *
@@ -258,7 +259,7 @@ struct iommufd_vfio_container_ops {
 	struct module *owner;
 	void *(*open)(struct iommufd_ctx *ictx);
 	void (*release)(void *container);
-	long (*set_iommu)(void *container, unsigned long type);
+	long (*set_iommu)(void *container, unsigned long type, u32 ioas_id);
 	bool (*has_group)(void *container);
 };
 
@@ -299,13 +300,17 @@ int iommufd_vfio_compat_ioas_id(struct iommufd_ctx *ictx, u32 *out_ioas_id);
  * iommufd_vfio_container_set() - A VFIO container got its IOMMU
  * @ictx: context behind the container
  * @type: VFIO_TYPE1_IOMMU or VFIO_TYPE1v2_IOMMU
+ * @ioas_id: where groups attach: what @set_iommu was given, or 0 for the
+ *	compatibility IOAS, made if there is none
  *
  * From now on the container ioctls of @ictx answer as stock type1 does for a
  * container with a group.  Call it before the first group is attached.
  *
- * Return: 0, -EINVAL other types, -EBUSY already set, -ENOMEM.
+ * Return: 0, -EINVAL other types, -EBUSY already set, -ENOENT no such IOAS,
+ * -ENOMEM.
  */
-int iommufd_vfio_container_set(struct iommufd_ctx *ictx, unsigned long type);
+int iommufd_vfio_container_set(struct iommufd_ctx *ictx, unsigned long type,
+			       u32 ioas_id);
 
 /**
  * iommufd_vfio_container_unset() - The last VFIO group left
@@ -322,8 +327,7 @@ void iommufd_vfio_container_unset(struct iommufd_ctx *ictx, bool failed);
  * iommufd_vfio_container_ioas_id() - Id of the IOAS that groups attach to
  * @ictx: context between container_set and container_unset
  *
- * The compatibility IOAS at the time of iommufd_vfio_container_set(), also if
- * IOMMU_VFIO_IOAS changed it since.
+ * The one of iommufd_vfio_container_set(), whatever IOMMU_VFIO_IOAS did since.
  *
  * Return: the id.
  */
