@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The units that have no suite of their own; the others need them. */
+#define pr_fmt(fmt) "iommufd: " fmt
+
+#include "../iommufd/access.c"
+#include "../iommufd/debugfs.c"
+#include "../iommufd/device.c"
+#include "../iommufd/hwpt.c"
+#include "../iommufd/ioas.c"
+#include "../iommufd/vfio_compat.c"
