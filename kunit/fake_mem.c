@@ -9,6 +9,12 @@
 
 #include "fake_mem.h"
 
+/*
+ * Where the struct page of page frame 0 would be.  Nothing is mapped there, nor
+ * at any other one: whoever looks into such a page dies.
+ */
+#define FAKE_PAGES ((struct page *)(1UL << 60))
+
 /* The one that is there; the calls that get and put pages do not say. */
 static struct kt_mem *kt_mem;
 
@@ -172,6 +178,20 @@ void kt_unreach(phys_addr_t phys, size_t size)
 /* ------------------------------------------------------------------ */
 /* What the pages unit calls for pin_user_pages() and the like */
 
+struct page *kt_pfn_to_page(unsigned long pfn)
+{
+	if (kt_mem && kt_mem->real && pfn == page_to_pfn(kt_mem->real))
+		return kt_mem->real;
+	return FAKE_PAGES + pfn;
+}
+
+unsigned long kt_page_to_pfn(struct page *page)
+{
+	if (kt_mem && page == kt_mem->real)
+		return page_to_pfn(page);
+	return page - FAKE_PAGES;
+}
+
 long kt_gup(struct mm_struct *mm, unsigned long uva, unsigned long npages,
 	    unsigned int flags, struct page **out)
 {
@@ -192,7 +212,7 @@ long kt_gup(struct mm_struct *mm, unsigned long uva, unsigned long npages,
 	for (i = 0; i != npages; i++) {
 		unsigned long pfn = kt_mem->pfns[index + i];
 
-		out[i] = kt_mem->real ?: pfn_to_page(pfn);
+		out[i] = kt_mem->real ?: kt_pfn_to_page(pfn);
 		if (!kt_mem->real)
 			kt_mem->pins[pfn - KT_PFN]++;
 	}
@@ -202,7 +222,7 @@ long kt_gup(struct mm_struct *mm, unsigned long uva, unsigned long npages,
 
 static void unpin(struct page *page, bool dirty)
 {
-	unsigned long pfn = page_to_pfn(page);
+	unsigned long pfn = kt_page_to_pfn(page);
 
 	kt_mem->total_pins--;
 	kt_mem->dirtied += dirty;

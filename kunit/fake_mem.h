@@ -80,6 +80,8 @@ static inline phys_addr_t kt_mem_phys(const struct kt_mem *mem,
 void kt_reach(phys_addr_t phys, size_t size);
 void kt_unreach(phys_addr_t phys, size_t size);
 
+struct page *kt_pfn_to_page(unsigned long pfn);
+unsigned long kt_page_to_pfn(struct page *page);
 long kt_gup(struct mm_struct *mm, unsigned long uva, unsigned long npages,
 	    unsigned int flags, struct page **out);
 void kt_unpin_pages(struct page **list, unsigned long npages, bool dirty);

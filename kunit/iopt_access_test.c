@@ -40,8 +40,8 @@ static void access_lets_go(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, w->iopt.iova_alignment, PAGE_SIZE);
 	for (t.pins = 0; t.pins != 3; t.pins++) {
 		KUNIT_ASSERT_EQ(test, iopt_access_pin(&w->iopt, 0x11000, 0x2000, list, true), 0);
-		KUNIT_EXPECT_EQ(test, page_to_pfn(list[0]), (unsigned long)w->mem->pfns[1]);
-		KUNIT_EXPECT_EQ(test, page_to_pfn(list[1]), (unsigned long)w->mem->pfns[8]);
+		KUNIT_EXPECT_EQ(test, kt_page_to_pfn(list[0]), (unsigned long)w->mem->pfns[1]);
+		KUNIT_EXPECT_EQ(test, kt_page_to_pfn(list[1]), (unsigned long)w->mem->pfns[8]);
 	}
 	KUNIT_EXPECT_EQ(test, w->mem->total_pins, 2UL);
 	KUNIT_EXPECT_EQ(test, iopt_cut(&w->iopt, 0x11000), -EBUSY);

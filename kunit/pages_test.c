@@ -31,6 +31,10 @@ static struct vm_area_struct fake_vma;
 	kt_unpin_pages(list, npages, dirty)
 #define unpin_user_page_range_dirty_lock(page, npages, dirty) \
 	kt_unpin_range(page, npages, dirty)
+#undef pfn_to_page
+#define pfn_to_page(pfn) kt_pfn_to_page(pfn)
+#undef page_to_pfn
+#define page_to_pfn(page) kt_page_to_pfn(page)
 #define vma_lookup(mm, uva) \
 	((uva) - fake_vma.vm_start < fake_vma.vm_end - fake_vma.vm_start ? \
 	 &fake_vma : NULL)

@@ -614,7 +614,7 @@ static void op_pin(struct kunit *test, struct model *m)
 	m->pins[m->npins++].length = last - first + 1;
 	for (pos = first; pos - first <= last - first; pos += PAGE_SIZE) {
 		area = model_at(m, pos);
-		KUNIT_ASSERT_EQ(test, page_to_pfn(m->list[n++]),
+		KUNIT_ASSERT_EQ(test, kt_page_to_pfn(m->list[n++]),
 				(unsigned long)m->w->mem->pfns[(area->offset + pos - area->start) /
 							       PAGE_SIZE]);
 		if (pos + PAGE_SIZE < pos)
