@@ -9,16 +9,21 @@
  * its kind.  As there is no atomic replace on 6.1, a group that moves from one
  * domain to the other is without both for a moment: its DMA is blocked then.
  */
+#define pr_fmt(fmt) "iommufd: " fmt
+
 #include <linux/device.h>
 #include <linux/iommu.h>
 
 #include "hwpt.h"
 
+#define DETACH_TRIES 3
+
 static void hwpt_destroy(struct iommufd_object *obj)
 {
 	struct iommufd_hwpt *hwpt = container_of(obj, struct iommufd_hwpt, obj);
 
-	iommu_domain_free(hwpt->idomain.domain);
+	if (!hwpt->stuck)
+		iommu_domain_free(hwpt->idomain.domain);
 	iommufd_object_release(&hwpt->ioas->obj);
 }
 
@@ -73,6 +78,31 @@ static bool same_kind(const struct iommufd_hwpt *a,
 	       a->enforce_cache_coherency == b->enforce_cache_coherency;
 }
 
+static int still_has_domain(struct device *dev, void *data)
+{
+	return iommu_get_domain_for_dev(dev) == data;
+}
+
+/*
+ * 6.1's IOMMU core, which cannot say so, leaves a group where it is when the
+ * IOMMU driver has no memory to move it.  What the group uses must not be freed:
+ * if it does not come off, the domain stays, empty, for good.
+ */
+static void detach_group(struct iommufd_hwpt *hwpt, struct iommu_group *group)
+{
+	struct iommu_domain *domain = hwpt->idomain.domain;
+	unsigned int tries;
+
+	for (tries = 0; tries != DETACH_TRIES; tries++) {
+		iommu_detach_group(domain, group);
+		if (!iommu_group_for_each_dev(group, domain, still_has_domain))
+			return;
+	}
+	pr_err("group %d does not leave its domain, which is leaked\n",
+	       iommu_group_id(group));
+	hwpt->stuck = true;
+}
+
 /*
  * Move a group from the domain that it tried alone to one that exists.
  * NULL when there is none, an error when it has lost both.
@@ -87,7 +117,7 @@ static struct iommufd_hwpt *find_other(struct iommufd_hwpt *alone,
 	list_for_each_entry(hwpt, &alone->ioas->hwpts, item) {
 		if (!same_kind(hwpt, alone))
 			continue;
-		iommu_detach_group(domain, group);
+		detach_group(alone, group);
 		if (!iommu_attach_group(hwpt->idomain.domain, group))
 			return hwpt;
 		rc = iommu_attach_group(domain, group);
@@ -178,7 +208,7 @@ struct iommufd_hwpt *iommufd_hwpt_attach_group(struct iommufd_ioas *ioas,
 	return hwpt;
 
 err_detach:
-	iommu_detach_group(domain, group);
+	detach_group(hwpt, group);
 err_abort:
 	hwpt_abort(hwpt);
 	return ERR_PTR(rc);
@@ -196,7 +226,7 @@ void iommufd_hwpt_detach_group(struct iommufd_hwpt *hwpt,
 {
 	lockdep_assert_held(&hwpt->ioas->mutex);
 
-	iommu_detach_group(hwpt->idomain.domain, group);
+	detach_group(hwpt, group);
 	if (--hwpt->groups)
 		return;
 	list_del(&hwpt->item);

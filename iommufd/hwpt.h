@@ -14,6 +14,8 @@ struct iommu_group;
  * @item: in ioas->hwpts; ioas->mutex
  * @groups: IOMMU groups attached; ioas->mutex
  * @enforce_cache_coherency: DMA cannot ask to bypass the CPU caches
+ * @stuck: a group did not come off the domain, which must not be freed then;
+ *	ioas->mutex
  */
 struct iommufd_hwpt {
 	struct iommufd_object obj;
@@ -22,6 +24,7 @@ struct iommufd_hwpt {
 	struct list_head item;
 	unsigned int groups;
 	bool enforce_cache_coherency;
+	bool stuck;
 };
 
 struct iommufd_hwpt *iommufd_hwpt_attach_group(struct iommufd_ioas *ioas,

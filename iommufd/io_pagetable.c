@@ -853,76 +853,125 @@ out_unlock:
 /* ------------------------------------------------------------------ */
 /* Cut */
 
-/* Cut @area in two; @upper becomes the part from @iova on. */
-static int area_cut(struct io_pagetable *iopt, struct iopt_area *area,
-		    struct iopt_area *upper, unsigned long iova)
+/* One place to cut at; @area is NULL if nothing is mapped across it */
+struct iopt_cut {
+	unsigned long iova;
+	struct iopt_area *area;
+	struct iopt_area *upper;
+};
+
+/*
+ * Look for what to cut.  What is in the making or on its way out is waited for,
+ * and everything may have changed then.
+ */
+static int cuts_find(struct io_pagetable *iopt, struct iopt_cut *cuts)
 {
-	unsigned long offset = iopt_area_offset(area, iova);
+	struct iopt_area *area;
+	unsigned int i;
+	int rc;
+
+	for (i = 0; i != 2; i++) {
+		area = iopt_area_first(iopt, cuts[i].iova, cuts[i].iova);
+		if (area && area->node.start == cuts[i].iova)
+			area = NULL;
+		cuts[i].area = area;
+		if (!area || area->state == IOPT_AREA_LIVE)
+			continue;
+		rc = wait_for_change(iopt);
+		if (rc)
+			return rc;
+		i = -1;
+	}
+	return 0;
+}
+
+/* All that can fail; it changes nothing that anybody can see. */
+static int cut_prepare(struct io_pagetable *iopt, struct iopt_cut *cut)
+{
+	struct iopt_area *area = cut->area;
 	int rc = 0;
 
+	if (!area)
+		return 0;
 	/* An IO page must not be cut: it goes as a whole or not at all. */
 	if (!list_empty(&iopt->domains) && !iopt->disable_large_pages)
 		return -EINVAL;
-	if (iova & (iopt->iova_alignment - 1))
+	if (cut->iova & (iopt->iova_alignment - 1))
 		return -EINVAL;
 	if (atomic_read(&area->num_accesses))
 		return -EBUSY;
 
+	cut->upper = area_alloc(area->pages);
+	if (!cut->upper)
+		return -ENOMEM;
 	if (!list_empty(&iopt->domains)) {
+		unsigned long offset = iopt_area_offset(area, cut->iova);
+
 		mutex_lock(&area->pages->mutex);
 		/* IO pages of PAGE_SIZE keep cuts on page boundaries. */
 		rc = iopt_pages_prepare_cut(area->pages, offset / PAGE_SIZE);
 		mutex_unlock(&area->pages->mutex);
-		if (rc)
-			return rc;
 	}
+	return rc;
+}
 
+static void cut_do(struct io_pagetable *iopt, struct iopt_cut *cut)
+{
+	struct iopt_area *area = cut->area, *upper = cut->upper;
+	unsigned long offset;
+
+	if (!area)
+		return;
+	offset = iopt_area_offset(area, cut->iova);
 	area_remove(iopt, area);
-	upper->node.start = iova;
+	upper->node.start = cut->iova;
 	upper->node.last = area->node.last;
 	upper->first_page = offset / PAGE_SIZE;
 	upper->page_offset = offset % PAGE_SIZE;
 	upper->prot = area->prot;
 	upper->compat = area->compat;
 	upper->state = area->state;
-	area->node.last = iova - 1;
+	area->node.last = cut->iova - 1;
 	area_insert(iopt, area);
 	area_insert(iopt, upper);
-	return 0;
+}
+
+static void cut_abort(struct iopt_cut *cut)
+{
+	if (cut->upper)
+		area_free(cut->upper);
 }
 
 /**
- * iopt_cut() - Make a mapping begin at an IOVA
+ * iopt_cut() - Let no mapping reach across the ends of a range
  * @iopt: io_pagetable
- * @iova: IOVA; if it lies inside a mapping, that is cut in two there
+ * @first: first IOVA; a mapping that begins before it is cut in two here
+ * @last: last IOVA, inclusive; a mapping that goes on is cut in two behind it
  *
- * Return: 0; -EINVAL large IO pages may be in use, or alignment; -EBUSY pinned
- * by an in-kernel user; -ENOMEM; -EINTR.
+ * Return: 0, or an error and nothing is cut: -EINVAL large IO pages may be in
+ * use, or alignment; -EBUSY pinned by an in-kernel user; -ENOMEM; -EINTR.
  * Context: may sleep.
  */
-int iopt_cut(struct io_pagetable *iopt, unsigned long iova)
+int iopt_cut(struct io_pagetable *iopt, unsigned long first, unsigned long last)
 {
-	struct iopt_area *area, *upper;
-	int rc = 0;
+	/* Nothing lies across the end of the space, as nothing does across 0. */
+	struct iopt_cut cuts[2] = { { .iova = first }, { .iova = last + 1 } };
+	int rc;
 
 	down_read(&iopt->domains_rwsem);
 	down_write(&iopt->iova_rwsem);
-	for (;;) {
-		area = iopt_area_first(iopt, iova, iova);
-		if (!area || area->node.start == iova ||
-		    area->state == IOPT_AREA_LIVE)
-			break;
-		rc = wait_for_change(iopt);
-		if (rc)
-			break;
-	}
-	if (!rc && area && area->node.start != iova) {
-		rc = -ENOMEM;
-		upper = area_alloc(area->pages);
-		if (upper)
-			rc = area_cut(iopt, area, upper, iova);
-		if (upper && rc)
-			area_free(upper);
+	rc = cuts_find(iopt, cuts);
+	if (!rc)
+		rc = cut_prepare(iopt, &cuts[0]);
+	if (!rc)
+		rc = cut_prepare(iopt, &cuts[1]);
+	if (rc) {
+		cut_abort(&cuts[0]);
+		cut_abort(&cuts[1]);
+	} else {
+		/* If both are in one area, its struct stays the lower part. */
+		cut_do(iopt, &cuts[1]);
+		cut_do(iopt, &cuts[0]);
 	}
 	up_write(&iopt->iova_rwsem);
 	up_read(&iopt->domains_rwsem);

@@ -274,7 +274,8 @@ enum iopt_unmap_policy {
 int iopt_unmap(struct io_pagetable *iopt, unsigned long first,
 	       unsigned long last, enum iopt_unmap_policy policy,
 	       unsigned long *unmapped);
-int iopt_cut(struct io_pagetable *iopt, unsigned long iova);
+int iopt_cut(struct io_pagetable *iopt, unsigned long first,
+	     unsigned long last);
 
 int iopt_disable_large_pages(struct io_pagetable *iopt);
 void iopt_enable_large_pages(struct io_pagetable *iopt);

@@ -189,6 +189,17 @@ static void object_destroy(struct iommufd_object *obj)
 	object_free(obj);
 }
 
+/* From now on no pointer of the context leads to an object. */
+static void object_forget(struct iommufd_object *obj)
+{
+	struct iommufd_ctx *ictx = obj->ictx;
+
+	lockdep_assert_held(&ictx->objects.xa_lock);
+
+	if ((struct iommufd_object *)ictx->vfio_ioas == obj)
+		ictx->vfio_ioas = NULL;
+}
+
 /* Hide an object.  A call at work on it may still make it a user. */
 static int object_begin_destroy(struct iommufd_ctx *ictx, u32 id,
 				struct iommufd_object **out)
@@ -232,8 +243,7 @@ static int object_commit_destroy(struct iommufd_object *obj, bool killed)
 	obj->destroyer = obj->dying;
 	if (rc)
 		goto out_unlock;
-	if ((struct iommufd_object *)ictx->vfio_ioas == obj)
-		ictx->vfio_ioas = NULL;
+	object_forget(obj);
 out_unlock:
 	xa_unlock(&ictx->objects);
 	return rc;
@@ -264,6 +274,40 @@ int iommufd_object_destroy_id(struct iommufd_ctx *ictx, u32 id)
 		return rc;
 	object_destroy(obj);
 	return 0;
+}
+
+/**
+ * iommufd_object_undo() - Be done with an object that this call made in vain
+ * @obj: published object that the caller has in use
+ * @untouched: asked with the object hidden: has nobody done anything with it?
+ *
+ * Destroys it, unless others have come to know it meanwhile.
+ */
+void iommufd_object_undo(struct iommufd_object *obj,
+			 bool (*untouched)(struct iommufd_object *obj))
+{
+	struct iommufd_ctx *ictx = obj->ictx;
+	bool undo;
+
+	xa_lock(&ictx->objects);
+	undo = !obj->users && obj->in_use == 1 && !obj->dying;
+	obj->dying |= undo;
+	xa_unlock(&ictx->objects);
+
+	if (undo && !untouched(obj)) {
+		xa_lock(&ictx->objects);
+		obj->dying = false;
+		xa_unlock(&ictx->objects);
+		undo = false;
+	}
+	if (!undo) {
+		iommufd_object_done(obj);
+		return;
+	}
+	xa_lock(&ictx->objects);
+	object_forget(obj);
+	xa_unlock(&ictx->objects);
+	object_destroy(obj);
 }
 
 /**

@@ -135,6 +135,8 @@ void iommufd_object_hold_locked(struct iommufd_object *obj);
 void iommufd_object_release(struct iommufd_object *obj);
 
 int iommufd_object_destroy_id(struct iommufd_ctx *ictx, u32 id);
+void iommufd_object_undo(struct iommufd_object *obj,
+			 bool (*untouched)(struct iommufd_object *obj));
 void iommufd_object_remove(struct iommufd_object *obj);
 void iommufd_object_destroy_all(struct iommufd_ctx *ictx);
 

@@ -180,12 +180,15 @@ static void compat_end(struct compat *compat)
 }
 
 /*
- * The compatibility IOAS, made if there is none.  In use when this returns.
+ * The compatibility IOAS, made if there is none, which @made then says.  In use
+ * when this returns.
  */
-static struct iommufd_ioas *compat_ioas_get(struct iommufd_ctx *ictx)
+static struct iommufd_ioas *compat_ioas_get(struct iommufd_ctx *ictx,
+					    bool *made)
 {
 	struct iommufd_ioas *ioas, *fresh;
 
+	*made = false;
 	xa_lock(&ictx->objects);
 	ioas = compat_ioas_use(ictx);
 	xa_unlock(&ictx->objects);
@@ -207,6 +210,7 @@ static struct iommufd_ioas *compat_ioas_get(struct iommufd_ctx *ictx)
 		ictx->vfio_ioas = fresh;
 		ioas = compat_ioas_use(ictx);
 		fresh = NULL;
+		*made = true;
 	}
 	xa_unlock(&ictx->objects);
 
@@ -217,8 +221,10 @@ static struct iommufd_ioas *compat_ioas_get(struct iommufd_ctx *ictx)
 
 int iommufd_vfio_compat_ioas_id(struct iommufd_ctx *ictx, u32 *out_ioas_id)
 {
-	struct iommufd_ioas *ioas = compat_ioas_get(ictx);
+	struct iommufd_ioas *ioas;
+	bool made;
 
+	ioas = compat_ioas_get(ictx, &made);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 	*out_ioas_id = ioas->obj.id;
@@ -303,12 +309,17 @@ int iommufd_vfio_container_set(struct iommufd_ctx *ictx, unsigned long type,
 			       u32 ioas_id)
 {
 	struct iommufd_ioas *ioas;
+	bool made;
 	int rc = 0;
 
 	if (type != VFIO_TYPE1_IOMMU && type != VFIO_TYPE1v2_IOMMU)
 		return -EINVAL;
 
-	ioas = ioas_id ? pinned_ioas_get(ictx, ioas_id) : compat_ioas_get(ictx);
+	/* A container of the stock node brings none; it goes as a whole. */
+	if (ioas_id)
+		ioas = pinned_ioas_get(ictx, ioas_id);
+	else
+		ioas = compat_ioas_get(ictx, &made);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 
@@ -441,6 +452,19 @@ static long check_extension(struct iommufd_ctx *ictx, unsigned long arg)
 	}
 }
 
+static bool ioas_untouched(struct iommufd_object *obj)
+{
+	struct iommufd_ioas *ioas = container_of(obj, struct iommufd_ioas, obj);
+	struct io_pagetable *iopt = &ioas->iopt;
+	bool untouched;
+
+	down_read(&iopt->iova_rwsem);
+	untouched = RB_EMPTY_ROOT(&iopt->areas.rb_root) &&
+		    RB_EMPTY_ROOT(&iopt->allowed.rb_root);
+	up_read(&iopt->iova_rwsem);
+	return untouched;
+}
+
 /*
  * vfio.ko holds a lock of the whole module while it attaches groups.  What is
  * mapped already is pinned before, so that nobody waits for our memory there;
@@ -451,9 +475,10 @@ static long set_iommu_of_groups(struct iommufd_ctx *ictx, unsigned long type)
 {
 	struct iopt_area *pinned;
 	struct iommufd_ioas *ioas;
+	bool made;
 	long rc;
 
-	ioas = compat_ioas_get(ictx);
+	ioas = compat_ioas_get(ictx, &made);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 	rc = iopt_pin_all(&ioas->iopt, &pinned);
@@ -462,7 +487,10 @@ static long set_iommu_of_groups(struct iommufd_ctx *ictx, unsigned long type)
 						    ioas->obj.id);
 		iopt_unpin_all(&ioas->iopt, pinned);
 	}
-	iommufd_object_done(&ioas->obj);
+	if (rc && made)
+		iommufd_object_undo(&ioas->obj, ioas_untouched);
+	else
+		iommufd_object_done(&ioas->obj);
 	return rc;
 }
 
@@ -580,9 +608,7 @@ static int unmap_range(struct compat *compat, unsigned long iova,
 				  unmapped);
 
 	if (READ_ONCE(iopt->disable_large_pages)) {
-		rc = iopt_cut(iopt, iova);
-		if (!rc && last != ULONG_MAX)
-			rc = iopt_cut(iopt, last + 1);
+		rc = iopt_cut(iopt, iova, last);
 		if (rc)
 			return rc;
 	}

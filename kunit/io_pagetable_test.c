@@ -155,7 +155,7 @@ static void cut_everywhere(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, kt_world_map(w, 0x3000, 0x100000, 0x10000), 0);
 		area_at(w, 0x100000)->compat = true;
 		w->iopt.nr_compat++;
-		KUNIT_ASSERT_EQ(test, iopt_cut(&w->iopt, iova), 0);
+		KUNIT_ASSERT_EQ(test, iopt_cut(&w->iopt, iova, ULONG_MAX), 0);
 		lower = area_at(w, iova - 1);
 		upper = area_at(w, iova);
 		KUNIT_ASSERT_PTR_NE(test, lower, upper);
@@ -166,9 +166,9 @@ static void cut_everywhere(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, upper->compat);
 		KUNIT_EXPECT_PTR_EQ(test, upper->pages, lower->pages);
 		/* Again: nothing to do.  In a hole: neither. */
-		KUNIT_EXPECT_EQ(test, iopt_cut(&w->iopt, iova), 0);
-		KUNIT_EXPECT_EQ(test, iopt_cut(&w->iopt, 0x110000), 0);
-		KUNIT_EXPECT_EQ(test, iopt_cut(&w->iopt, iova + 512), -EINVAL);
+		KUNIT_EXPECT_EQ(test, iopt_cut(&w->iopt, iova, ULONG_MAX), 0);
+		KUNIT_EXPECT_EQ(test, iopt_cut(&w->iopt, 0x110000, ULONG_MAX), 0);
+		KUNIT_EXPECT_EQ(test, iopt_cut(&w->iopt, iova + 512, ULONG_MAX), -EINVAL);
 		kt_world_check(test, w);
 		KUNIT_ASSERT_EQ(test, w->iopt.nr_areas, 2UL);
 		KUNIT_ASSERT_EQ(test, w->iopt.nr_compat, 2UL);
@@ -242,7 +242,7 @@ static int do_copy(struct kt_world *w)
 
 static int do_cut(struct kt_world *w)
 {
-	return iopt_cut(&w->iopt, SZ_64K + 3 * PAGE_SIZE);
+	return iopt_cut(&w->iopt, SZ_64K + 3 * PAGE_SIZE, ULONG_MAX);
 }
 
 static int do_attach(struct kt_world *w)

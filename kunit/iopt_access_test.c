@@ -44,13 +44,13 @@ static void access_lets_go(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, kt_page_to_pfn(list[1]), (unsigned long)w->mem->pfns[8]);
 	}
 	KUNIT_EXPECT_EQ(test, w->mem->total_pins, 2UL);
-	KUNIT_EXPECT_EQ(test, iopt_cut(&w->iopt, 0x11000), -EBUSY);
+	KUNIT_EXPECT_EQ(test, iopt_cut(&w->iopt, 0x11000, ULONG_MAX), -EBUSY);
 	KUNIT_EXPECT_EQ(test, iopt_unmap(&w->iopt, 0x12000, 0x13fff, IOPT_UNMAP_NATIVE,
 					 &unmapped), 0);
 	KUNIT_EXPECT_EQ(test, unmapped, 0x2000UL);
 	KUNIT_EXPECT_EQ(test, t.pins, 0U);
 	KUNIT_EXPECT_EQ(test, w->mem->total_pins, 0UL);
-	KUNIT_EXPECT_EQ(test, iopt_cut(&w->iopt, 0x11000), 0);
+	KUNIT_EXPECT_EQ(test, iopt_cut(&w->iopt, 0x11000, ULONG_MAX), 0);
 
 	KUNIT_EXPECT_EQ(test, iopt_access_pin(&w->iopt, 0x11000, 0x2000, list, true), -ENOENT);
 	KUNIT_EXPECT_EQ(test, iopt_access_pin(&w->iopt, 0x11000, 0, list, true), -EINVAL);

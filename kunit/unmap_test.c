@@ -466,7 +466,7 @@ static void op_cut(struct kunit *test, struct model *m)
 			want = -EBUSY;
 	}
 	arm(m);
-	rc = iopt_cut(&m->w->iopt, iova);
+	rc = iopt_cut(&m->w->iopt, iova, ULONG_MAX);
 	if (!went_well(test, m, rc, want) || !area || area->start == iova)
 		return;
 	upper = *area;

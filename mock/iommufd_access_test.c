@@ -36,9 +36,9 @@
  *	iommufd that may wait for the callback
  * @pins: list of struct access_test_pinned
  * @next_id: next pin id
- * @mode: what the callback does
+ * @mode: what the callback does; read without @lock by who waits for a change
  * @refuse: calls left to refuse
- * @stats: counters
+ * @stats: counters; unmap_calls is read without @lock by who waits for it
  * @wait: woken when @mode or @stats change
  */
 struct access_test {
@@ -96,20 +96,10 @@ static void access_test_undo_range(struct access_test *at, unsigned long first,
 	}
 }
 
-static u32 access_test_get_mode(struct access_test *at)
-{
-	u32 mode;
-
-	mutex_lock(&at->lock);
-	mode = at->mode;
-	mutex_unlock(&at->lock);
-	return mode;
-}
-
 static void access_test_set_mode(struct access_test *at, u32 mode, u32 count)
 {
 	mutex_lock(&at->lock);
-	at->mode = mode;
+	WRITE_ONCE(at->mode, mode);
 	at->refuse = count;
 	mutex_unlock(&at->lock);
 	wake_up_all(&at->wait);
@@ -123,7 +113,7 @@ static void access_test_unmap(void *data, unsigned long iova,
 	u32 mode;
 
 	mutex_lock(&at->lock);
-	at->stats.unmap_calls++;
+	WRITE_ONCE(at->stats.unmap_calls, at->stats.unmap_calls + 1);
 	at->stats.last_iova = iova;
 	at->stats.last_length = length;
 	mode = at->mode;
@@ -141,7 +131,7 @@ static void access_test_unmap(void *data, unsigned long iova,
 		return;
 	/* Killed or not, the range is let go of: the caller relies on it. */
 	wait_event_killable(at->wait,
-			    access_test_get_mode(at) != ACCESS_TEST_HOLD);
+			    READ_ONCE(at->mode) != ACCESS_TEST_HOLD);
 	mutex_lock(&at->lock);
 	access_test_undo_range(at, iova, last);
 	mutex_unlock(&at->lock);
@@ -419,16 +409,6 @@ static int access_test_mode(struct access_test *at, void __user *arg)
 	return 0;
 }
 
-static bool access_test_called(struct access_test *at, u64 calls)
-{
-	bool called;
-
-	mutex_lock(&at->lock);
-	called = at->stats.unmap_calls >= calls;
-	mutex_unlock(&at->lock);
-	return called;
-}
-
 static int access_test_stats(struct access_test *at, void __user *arg)
 {
 	struct access_test_stats cmd;
@@ -438,7 +418,8 @@ static int access_test_stats(struct access_test *at, void __user *arg)
 		return -EFAULT;
 	wait_calls = cmd.wait_calls;
 	if (wait_event_interruptible(at->wait,
-				     access_test_called(at, wait_calls)))
+				     READ_ONCE(at->stats.unmap_calls) >=
+					     wait_calls))
 		return -EINTR;
 	mutex_lock(&at->lock);
 	cmd = at->stats;

@@ -33,8 +33,6 @@
  * enum failnth_flags - what a step may do
  * @FN_COMMITS: an answer that cannot be copied out (EFAULT) comes after the
  *	work was done: the counters are as before or as after the step
- * @FN_CUTS: may have cut mappings in two when it fails
- * @FN_MAKES_IOAS: may have made the compatibility IOAS when it fails
  * @FN_OURS: of slab allocations fail only those that are charged to the memory
  *	cgroup, which are ours and vfio.ko's.  For steps in which the IOMMU core
  *	of 6.1 goes back to a domain that it had: when the IOMMU driver has no
@@ -45,11 +43,9 @@
  */
 enum failnth_flags {
 	FN_COMMITS = 1 << 0,
-	FN_CUTS = 1 << 1,
-	FN_MAKES_IOAS = 1 << 2,
-	FN_OURS = 1 << 3,
-	FN_NO_POINTS = 1 << 4,
-	FN_FALLS_BACK = 1 << 5,
+	FN_OURS = 1 << 1,
+	FN_NO_POINTS = 1 << 2,
+	FN_FALLS_BACK = 1 << 3,
 };
 
 /**
@@ -268,15 +264,10 @@ static inline bool failnth_undone(const struct failnth_step *step, int err,
 				  const struct failnth_counts *would_be,
 				  bool *done)
 {
-	struct failnth_counts now = failnth_count(), like = now;
+	struct failnth_counts now = failnth_count();
 
 	*done = false;
-	if ((step->flags & FN_CUTS) && now.areas >= was->areas &&
-	    now.areas <= was->areas + 2)
-		like.areas = was->areas;
-	if ((step->flags & FN_MAKES_IOAS) && now.objects == was->objects + 1)
-		like.objects = was->objects;
-	if (failnth_same(&like, was))
+	if (failnth_same(&now, was))
 		return true;
 	if ((step->flags & FN_COMMITS) && err == EFAULT &&
 	    failnth_same(&now, would_be)) {

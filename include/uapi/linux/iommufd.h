@@ -248,8 +248,9 @@ struct iommu_ioas_copy {
  *
  * Errors: ENOENT nothing mapped in the range, or a mapping would be cut;
  * EINVAL length 0; EOVERFLOW; EBUSY a kernel user does not let go of a mapping
- * in the range; EINTR.  Maps and unmaps of other threads in the range are waited
- * for.
+ * in the range; EINTR; EFAULT.  EFAULT when @length could be read but not be
+ * written: then the range is unmapped all the same.  Maps and unmaps of other
+ * threads in the range are waited for.
  */
 struct iommu_ioas_unmap {
 	__u32 size;
