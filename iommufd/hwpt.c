@@ -18,6 +18,8 @@
 
 #define DETACH_TRIES 3
 
+bool iommufd_share_domains = true;
+
 static void hwpt_destroy(struct iommufd_object *obj)
 {
 	struct iommufd_hwpt *hwpt = container_of(obj, struct iommufd_hwpt, obj);
@@ -105,7 +107,7 @@ static void detach_group(struct iommufd_hwpt *hwpt, struct iommu_group *group)
 
 /*
  * Move a group from the domain that it tried alone to one that exists.
- * NULL when there is none, an error when it has lost both.
+ * NULL when there is none to share, an error when it has lost both.
  */
 static struct iommufd_hwpt *find_other(struct iommufd_hwpt *alone,
 				       struct iommu_group *group)
@@ -114,6 +116,8 @@ static struct iommufd_hwpt *find_other(struct iommufd_hwpt *alone,
 	struct iommufd_hwpt *hwpt;
 	int rc;
 
+	if (!READ_ONCE(iommufd_share_domains))
+		return NULL;
 	list_for_each_entry(hwpt, &alone->ioas->hwpts, item) {
 		if (!same_kind(hwpt, alone))
 			continue;

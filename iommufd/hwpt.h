@@ -6,6 +6,8 @@
 
 struct iommu_group;
 
+extern bool iommufd_share_domains;
+
 /**
  * struct iommufd_hwpt - an IOMMU domain that shows an IOAS
  * @obj: object

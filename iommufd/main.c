@@ -229,18 +229,17 @@ static long iommufd_fops_ioctl(struct file *filp, unsigned int cmd,
 		.ictx = ictx,
 		.ubuffer = (void __user *)arg,
 	};
-	const struct ioctl_op *op;
+	const struct ioctl_op *op = NULL;
 	union ucmd_buffer buf;
 	unsigned int nr = _IOC_NR(cmd);
 	int rc;
 
-	if (nr < IOMMUFD_CMD_BASE ||
-	    nr - IOMMUFD_CMD_BASE >= ARRAY_SIZE(ioctl_ops))
+	if (nr >= IOMMUFD_CMD_BASE &&
+	    nr - IOMMUFD_CMD_BASE < ARRAY_SIZE(ioctl_ops))
+		op = &ioctl_ops[nr - IOMMUFD_CMD_BASE];
+	/* What nobody knows gets VFIO's errno, which depends on the container. */
+	if (!op || op->ioctl_num != cmd)
 		return iommufd_vfio_ioctl(ictx, cmd, arg);
-
-	op = &ioctl_ops[nr - IOMMUFD_CMD_BASE];
-	if (op->ioctl_num != cmd)
-		return -ENOTTY;
 
 	if (get_user(ucmd.user_size, (u32 __user *)ucmd.ubuffer))
 		return -EFAULT;
@@ -307,6 +306,9 @@ MODULE_PARM_DESC(allow_unsafe_interrupts,
 module_param_named(dma_entry_limit, iommufd_dma_entry_limit, uint, 0644);
 MODULE_PARM_DESC(dma_entry_limit,
 		 "mappings that VFIO ioctls may make in a container, 0 for no limit (default: 1048576)");
+module_param_named(share_domains, iommufd_share_domains, bool, 0644);
+MODULE_PARM_DESC(share_domains,
+		 "groups behind like IOMMUs share one IOMMU domain of an address space; N, which costs memory and time, is for tests (default: Y)");
 
 module_init(iommufd_init);
 module_exit(iommufd_exit);

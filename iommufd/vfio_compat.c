@@ -857,7 +857,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_vfio_container_ioctl, IOMMUFD_VFIO);
 /**
  * iommufd_vfio_ioctl() - An ioctl of VFIO's on /dev/iommu
  * @ictx: context
- * @cmd: command outside the native range
+ * @cmd: command that is no native one
  * @arg: its argument
  *
  * Return: as the ioctl; -ENOTTY for a command that VFIO's type1 does not have.

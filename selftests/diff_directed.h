@@ -340,9 +340,8 @@ static void dir_unmap_numbers(struct sequence *seq, unsigned long type)
 		}
 }
 
-static void dir_unknown(struct sequence *seq, unsigned long type)
+static void add_unknown(struct sequence *seq)
 {
-	add_start(seq, 1, type);
 	for (unsigned int nr = 0; nr < 256; nr++) {
 		bool known = nr >= 100 && nr < 0xa0;
 
@@ -358,6 +357,24 @@ static void dir_unknown(struct sequence *seq, unsigned long type)
 		if (nr < 112 || nr > 114)
 			if (nr != 117)
 				add_arg(seq, OP_UNKNOWN, _IO(';', nr));
+}
+
+static void dir_unknown(struct sequence *seq, unsigned long type)
+{
+	add_start(seq, 1, type);
+	add_unknown(seq);
+}
+
+/* A container that has no IOMMU yet, and one that has none any more */
+static void dir_unknown_idle(struct sequence *seq, unsigned long type)
+{
+	add(seq, OP_CONTAINER_OPEN);
+	add_nr(seq, OP_GROUP_OPEN, 0);
+	add_nr(seq, OP_GROUP_SET, 0);
+	add_unknown(seq);
+	add_arg(seq, OP_SET_IOMMU, type);
+	add_nr(seq, OP_GROUP_UNSET, 0);
+	add_unknown(seq);
 }
 
 static void dir_memlock(struct sequence *seq, unsigned long type)
@@ -563,6 +580,7 @@ static const struct {
 	{ "MAP, memory", dir_map_memory },
 	{ "UNMAP, numbers", dir_unmap_numbers },
 	{ "unknown commands", dir_unknown },
+	{ "unknown commands without an IOMMU", dir_unknown_idle },
 	{ "RLIMIT_MEMLOCK", dir_memlock },
 	{ "RLIMIT_MEMLOCK and no memory", dir_memlock_fault },
 	{ "groups come and go", dir_life },

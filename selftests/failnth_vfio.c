@@ -197,6 +197,30 @@ static const struct failnth_chain two_groups = {
 	.steps = two_steps,
 };
 
+/*
+ * The same, each with a domain of its own: what fails in the second has to be
+ * undone in the first.
+ */
+static void open_two_domains(void)
+{
+	share_domains(false);
+	open_two();
+}
+
+static void close_two_domains(void)
+{
+	close_all();
+	share_domains(true);
+}
+
+static const struct failnth_chain two_domains = {
+	.name = "two domains",
+	.before = open_two_domains,
+	.after = close_two_domains,
+	.nsteps = sizeof(two_steps) / sizeof(two_steps[0]),
+	.steps = two_steps,
+};
+
 /* Nothing is pinned yet: that is the attach's work. */
 static void open_filled(void)
 {
@@ -290,6 +314,7 @@ int main(void)
 
 	failnth_sweep(&one_group);
 	failnth_sweep(&two_groups);
+	failnth_sweep(&two_domains);
 	if (node_is_iommufd())
 		failnth_sweep(&filled);
 	return tap_done();

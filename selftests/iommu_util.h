@@ -246,6 +246,15 @@ static inline uint64_t file_value(const char *path, const char *name)
 	bail("no %s in %s", name, path);
 }
 
+/* Whether groups behind like IOMMUs share a domain; holds for the next attach */
+static inline void share_domains(bool share)
+{
+	FILE *f = fopen("/sys/module/iommufd/parameters/share_domains", "we");
+
+	if (!f || fputs(share ? "Y" : "N", f) == EOF || fclose(f))
+		bail("set share_domains");
+}
+
 /* A counter of iommufd.ko: contexts, objects, areas, pages, pinned_pages */
 static inline uint64_t iommufd_stat(const char *name)
 {
