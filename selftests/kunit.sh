@@ -41,9 +41,9 @@ for arg in "$@"; do
 	esac
 done
 
-module=$(find "$KO" -name iommufd_kunit.ko | head -n 1)
-if [ -z "$module" ]; then
-	echo "Bail out! no iommufd_kunit.ko in $KO: did scripts/build build kunit/?"
+module=$KO/kunit/iommufd_kunit.ko
+if [ ! -e "$module" ]; then
+	echo "Bail out! no $module: did scripts/build build kunit/?"
 	exit 1
 fi
 
@@ -70,18 +70,23 @@ status=0
 insmod "$module" "$@" || status=$?
 check "$status" "the module loads"
 
+# Builtins only: under TCG, with KASAN, a fork takes a good part of a second.
+declare -A verdict=()
+for file in "$results"/iommufd_*/results; do
+	suite=${file%/results}
+	suite=${suite##*/}
+	while IFS= read -r line; do
+		if [[ $line =~ ^\ +(not\ )?ok\ [0-9]+\ (-\ )?([a-z0-9_]+)$ ]]; then
+			verdict[$suite.${BASH_REMATCH[3]}]=${BASH_REMATCH[1]:-passed}
+		fi
+	done <"$file"
+done
 ran=0
 for entry in "${expected[@]}"; do
 	read -r suite name <<<"$entry"
-	file=$results/$suite/results
-	if [ -e "$file" ] && grep -qE "^ *ok [0-9]+ - $name\$" "$file"; then
-		check 0 "$suite.$name"
-	else
-		check 1 "$suite.$name"
-	fi
-	if grep -qE "^ *(not )?ok [0-9]+ - $name\$" "$file" 2>/dev/null; then
-		ran=$((ran + 1))
-	fi
+	[ "${verdict[$suite.$name]:-}" = passed ] && status=0 || status=1
+	check "$status" "$suite.$name"
+	[ -z "${verdict[$suite.$name]:-}" ] || ran=$((ran + 1))
 done
 if [ "$failures" != 0 ]; then
 	grep -h . "$results"/iommufd_*/results 2>/dev/null | sed 's/^/# /'
