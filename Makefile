@@ -9,7 +9,7 @@
 all: setup
 	@scripts/build
 
-# For the debug kernels, which are built where the cache has none yet.
+# Built where the cache has none yet; make test does it too.
 debug: setup
 	@scripts/debug-kernel debug
 	@scripts/build --kernel debug
@@ -23,11 +23,11 @@ check: setup
 	@scripts/check
 
 # T=name (or a pattern) runs only those rows of selftests/tests.table.
-test: all
-	@scripts/run-tests $(if $(T),--only '$(T)')
+test: setup
+	@scripts/run-tests --build $(if $(T),--only '$(T)')
 
-test-long: all debug
-	@scripts/run-tests --long $(if $(T),--only '$(T)')
+test-long: setup
+	@scripts/run-tests --build --long $(if $(T),--only '$(T)')
 
 run: all
 	@scripts/run-demo

@@ -499,7 +499,7 @@ static void pages_alloc_sizes(struct kunit *test)
 }
 
 /* Memory that a device may still reach stays pinned for good. */
-static void unpin_leaked(struct kunit *test)
+static void unpin_unknown(struct kunit *test)
 {
 	struct pages_world *w = create_pages(test, KT_SCATTERED, IOMMUFD_ACCOUNT_MM, true);
 	unsigned long unpinned;
@@ -576,7 +576,7 @@ static struct kunit_case pages_cases[] = {
 	KUNIT_CASE(batch_run_max),
 	KUNIT_CASE(gup_flags),
 	KUNIT_CASE(pages_alloc_sizes),
-	KUNIT_CASE(unpin_leaked),
+	KUNIT_CASE(unpin_unknown),
 	KUNIT_CASE(rw_offsets),
 	{}
 };
