@@ -353,7 +353,7 @@ static void add_unknown(struct sequence *seq)
 		}
 	}
 	/* VFIO's commands for groups and devices, which a container has not */
-	for (unsigned int nr = 102; nr <= 120; nr++)
+	for (unsigned int nr = 103; nr <= 120; nr++)
 		if (nr < 112 || nr > 114)
 			if (nr != 117)
 				add_arg(seq, OP_UNKNOWN, _IO(';', nr));

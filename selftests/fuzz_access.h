@@ -14,6 +14,11 @@ static bool op_access_create(struct fuzz_thread *t)
 	};
 	unsigned int ctx = ctx_pick(t);
 
+	/* One file has one access. */
+	if (one_in(t, 2)) {
+		at = open(ACCESS_TEST_NODE, O_RDWR | O_CLOEXEC);
+		slot_put(FD_ACCESS, slot, at);
+	}
 	cmd.iommufd = slot_fd(FD_CTX, ctx);
 	if (fz_ioctl(t, at, ACCESS_TEST_CREATE, &cmd, sizeof(cmd)))
 		return false;

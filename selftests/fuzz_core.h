@@ -36,6 +36,7 @@
 #define THREADS_MAX 8
 #define KINDS_MAX 64
 #define ERRNOS 134
+#define FAIL_FD_MIN 512
 
 /* Where an ioctl's struct lies; the second view is the same memory, read-only. */
 #define SCRATCH_PAGES 16
@@ -203,9 +204,20 @@ static inline bool cover_new(struct fuzz_thread *t)
 /* ------------------------------------------------------------------ */
 /* Fault injection: the n-th thing that can fail in the next ioctl fails */
 
+/*
+ * Its number is one that no operation comes to.  fork() copies the table of files
+ * before the memory: a child may know a descriptor that it has not got, and would
+ * close what has that number.
+ */
 static inline int fail_open(void)
 {
-	return open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	int low = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC), fd;
+
+	if (low < 0)
+		return -1;
+	fd = fcntl(low, F_DUPFD_CLOEXEC, FAIL_FD_MIN);
+	close(low);
+	return fd;
 }
 
 /* 0: nothing fails any more.  The write itself may be what fails, once. */
