@@ -234,7 +234,12 @@ int main(int argc, char **argv)
 	     done[MAPPING], done[DMA], done[SHARED_CONTAINER]);
 	ok(good == count, "%u of %u kills left nothing", good, count);
 	ok(done[DMA] == dma, "%u kills with DMA", dma);
-	ok(!dma || running, "%u transfers were still running when the next user came", running);
+	/* A transfer takes 100 ms, setting up the device on a slow kernel longer. */
+	if (getenv("SLOW") && atoi(getenv("SLOW")) > 1)
+		note("%u transfers were still running when the next user came", running);
+	else
+		ok(!dma || running, "%u transfers were still running when the next user came",
+		   running);
 	ok(vmlck(getpid()) == locked && clean(pins), "VmLck and pins as at the start");
 	return tap_done();
 }
