@@ -106,6 +106,31 @@ static void detach_group(struct iommufd_hwpt *hwpt, struct iommu_group *group)
 }
 
 /*
+ * IOMMU drivers walk the devices of a domain when they flush, and take it for
+ * granted that none comes or goes meanwhile.  So nobody maps or unmaps while a
+ * group joins or leaves a domain that the IOAS uses.
+ */
+static int join_domain(struct iommufd_hwpt *hwpt, struct iommu_group *group)
+{
+	struct io_pagetable *iopt = &hwpt->ioas->iopt;
+	int rc;
+
+	down_write(&iopt->domains_rwsem);
+	rc = iommu_attach_group(hwpt->idomain.domain, group);
+	up_write(&iopt->domains_rwsem);
+	return rc;
+}
+
+static void leave_domain(struct iommufd_hwpt *hwpt, struct iommu_group *group)
+{
+	struct io_pagetable *iopt = &hwpt->ioas->iopt;
+
+	down_write(&iopt->domains_rwsem);
+	detach_group(hwpt, group);
+	up_write(&iopt->domains_rwsem);
+}
+
+/*
  * Move a group from the domain that it tried alone to one that exists.
  * NULL when there is none to share, an error when it has lost both.
  */
@@ -122,7 +147,7 @@ static struct iommufd_hwpt *find_other(struct iommufd_hwpt *alone,
 		if (!same_kind(hwpt, alone))
 			continue;
 		detach_group(alone, group);
-		if (!iommu_attach_group(hwpt->idomain.domain, group))
+		if (!join_domain(hwpt, group))
 			return hwpt;
 		rc = iommu_attach_group(domain, group);
 		if (rc)
@@ -230,7 +255,7 @@ void iommufd_hwpt_detach_group(struct iommufd_hwpt *hwpt,
 {
 	lockdep_assert_held(&hwpt->ioas->mutex);
 
-	detach_group(hwpt, group);
+	leave_domain(hwpt, group);
 	if (--hwpt->groups)
 		return;
 	list_del(&hwpt->item);

@@ -89,8 +89,9 @@ struct iopt_access {
 
 /**
  * struct io_pagetable - an IO address space
- * @domains_rwsem: protects @domains; whoever changes what is mapped holds it
- *	for reading, so that a domain can come or go only between changes
+ * @domains_rwsem: protects @domains and which groups are attached to them;
+ *	whoever changes what is mapped holds it for reading, so that a domain or
+ *	a group can come or go only between changes
  * @domains: of struct iopt_domain
  * @iova_rwsem: protects all members from here to @nr_waiters
  * @areas: tree of struct iopt_area
