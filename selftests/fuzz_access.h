@@ -29,10 +29,17 @@ static bool op_access_create(struct fuzz_thread *t)
 
 static bool op_access_attach(struct fuzz_thread *t)
 {
-	unsigned int slot;
+	unsigned int slot, i;
 	int at = access_pick(t, &slot);
 	uint32_t ioas = ioas_pick(t, world.attached[slot].slot);
 
+	/* Only one that is not attached yet can be. */
+	for (i = 0; i != SLOTS && one_in(t, 2); i++) {
+		if (world.attached[i].ioas || slot_fd(FD_ACCESS, i) < 0)
+			continue;
+		slot = i;
+		at = slot_fd(FD_ACCESS, i);
+	}
 	if (fz_ioctl(t, at, ACCESS_TEST_ATTACH, &ioas, sizeof(ioas)))
 		return false;
 	world.attached[slot].ioas = ioas;
