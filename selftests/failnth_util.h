@@ -368,13 +368,29 @@ static inline bool failnth_run(struct failnth_sweep *s, unsigned int at,
 	return hit;
 }
 
+/*
+ * The debug kernel allocates a page for itself now and then, whoever is at work
+ * (KASAN keeps call stacks): where nothing may fail, once is not enough.
+ */
+static inline bool failnth_hits(struct failnth_sweep *s, unsigned int at,
+				unsigned int n)
+{
+	bool none = s->chain->steps[at].flags & FN_NO_POINTS;
+	unsigned int tries;
+
+	for (tries = 0; tries != (none ? 3 : 1); tries++)
+		if (!failnth_run(s, at, n))
+			return false;
+	return true;
+}
+
 static inline void failnth_step_sweep(struct failnth_sweep *s, unsigned int at)
 {
 	const struct failnth_step *step = &s->chain->steps[at];
 	unsigned int n = 0, failures = s->failures, bad = s->bad;
 
 	failnth_only_ours(step->flags & FN_OURS);
-	while (n != FAILNTH_MAX_POINTS && failnth_run(s, at, n + 1) &&
+	while (n != FAILNTH_MAX_POINTS && failnth_hits(s, at, n + 1) &&
 	       s->bad - bad < 5)
 		n++;
 	failnth_only_ours(false);
