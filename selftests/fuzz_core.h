@@ -71,12 +71,14 @@ struct logged {
 struct thread_log {
 	atomic_int tid;
 	atomic_ulong ops;
+	atomic_bool arming;	/* about to inject: not to be killed */
 	struct logged ring[LOG_MAX];
 };
 
 /* Memory of all processes of the fuzzer */
 struct shared {
 	atomic_bool stop;
+	atomic_bool doomed[PROCS_MAX];	/* no more injection: to be killed soon */
 	atomic_ulong edges;
 	atomic_uint corpus_n;
 	atomic_ulong digest;	/* of the operations; means something with one thread */
@@ -232,6 +234,24 @@ static inline void fail_arm(struct fuzz_thread *t, unsigned int nth)
 	bail("write to fail-nth");
 }
 
+/*
+ * What a killed process closes must not fail: IOMMU drivers do not stand that.  So
+ * who is to be killed injects nothing more, and then somebody disarms what is armed.
+ */
+static inline bool fail_begin(struct fuzz_thread *t, unsigned int nth)
+{
+	if (!nth || t->fail_fd < 0)
+		return false;
+	atomic_store(&t->tlog->arming, true);
+	if (atomic_load(&t->sh->doomed[t->proc])) {
+		atomic_store(&t->tlog->arming, false);
+		return false;
+	}
+	fail_arm(t, nth);
+	atomic_store(&t->tlog->arming, false);
+	return true;
+}
+
 /* ------------------------------------------------------------------ */
 /* Ioctls */
 
@@ -370,23 +390,22 @@ static inline long fz_ioctl_raw(struct fuzz_thread *t, int fd, unsigned long cmd
 {
 	unsigned int nth = 0;
 	sigset_t usr1;
+	bool armed;
 	long ret;
 	int err;
 
 	if (one_in(t, 6) && !may_detach(cmd))
 		nth = 1 + below(t, one_in(t, 4) ? 100 : 12);
-	if (t->fail_fd < 0)
-		nth = 0;
-	if (nth) {
-		/* A signal frame that cannot be written is the end. */
-		sigemptyset(&usr1);
-		sigaddset(&usr1, SIGUSR1);
-		pthread_sigmask(SIG_BLOCK, &usr1, NULL);
-		fail_arm(t, nth);
-	}
+	/* A signal frame that cannot be written is the end. */
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &usr1, NULL);
+	armed = fail_begin(t, nth);
+	if (!armed)
+		pthread_sigmask(SIG_UNBLOCK, &usr1, NULL);
 	ret = ioctl(fd, cmd, arg);
 	err = errno;
-	if (nth) {
+	if (armed) {
 		fail_arm(t, 0);
 		pthread_sigmask(SIG_UNBLOCK, &usr1, NULL);
 		atomic_fetch_add(&t->sh->injected, 1);

@@ -247,10 +247,7 @@ static void run_child(struct fuzz_thread *t)
 	me.child = true;
 	me.cover = NULL;
 	me.tlog = &sh->log[t->proc][THREADS_MAX];
-	/*
-	 * It may be killed in the middle of a call, and then whatever is closed
-	 * would fail: IOMMU drivers do not stand that.
-	 */
+	/* It may be killed in the middle of a call, see fail_begin(). */
 	me.fail_fd = -1;
 	me.rng = mix64(t->op->draw[0]);
 	for (n = rng_below(&me.rng, 16); n; n--) {
@@ -583,6 +580,7 @@ static void proc_start(unsigned int proc)
 
 	fflush(stdout);
 	p->killed = false;
+	atomic_store(&sh->doomed[proc], false);
 	memset(p->thread_still, 0, sizeof(p->thread_still));
 	memset(sh->log[proc], 0, sizeof(sh->log[proc]));
 	p->pid = fork();
@@ -648,6 +646,46 @@ static bool thread_hangs(unsigned int proc)
 	return false;
 }
 
+/* Has it stopped injecting?  What is armed is disarmed. */
+static bool disarmed(unsigned int proc)
+{
+	struct thread_log *logs = sh->log[proc];
+	char path[64];
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i != options.threads; i++) {
+		if (atomic_load(&logs[i].arming))
+			return false;
+	}
+	for (i = 0; i != options.threads; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/fail-nth",
+			 procs[proc].pid, atomic_load(&logs[i].tid));
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;	/* That thread has ended. */
+		if (write(fd, "0", 1) != 1)
+			bail("write to %s", path);
+		close(fd);
+	}
+	return true;
+}
+
+/* At one tick it is told to inject no more, at a later one it is killed. */
+static void kill_some(unsigned int proc, uint64_t *rng)
+{
+	struct proc_state *p = &procs[proc];
+
+	if (!atomic_load(&sh->doomed[proc])) {
+		if (proc_ops(proc) >= KILL_OPS && !rng_below(rng, 10))
+			atomic_store(&sh->doomed[proc], true);
+	} else if (disarmed(proc)) {
+		p->killed = true;
+		kills++;
+		kill(p->pid, SIGKILL);
+	}
+}
+
 static void tick(uint64_t *rng)
 {
 	unsigned int i;
@@ -667,12 +705,8 @@ static void tick(uint64_t *rng)
 			print_logs();
 			atomic_store(&sh->stop, true);
 		}
-		if (i && !p->killed && !atomic_load(&sh->stop) &&
-		    proc_ops(i) >= KILL_OPS && !rng_below(rng, 10)) {
-			p->killed = true;
-			kills++;
-			kill(p->pid, SIGKILL);
-		}
+		if (i && !p->killed && !atomic_load(&sh->stop))
+			kill_some(i, rng);
 	}
 }
 
