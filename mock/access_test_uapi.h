@@ -101,7 +101,8 @@ struct access_test_rw {
  * @ACCESS_TEST_RELEASE: undo all pins that touch the range, as it must
  * @ACCESS_TEST_REFUSE: break the contract: undo nothing for @count calls
  * @ACCESS_TEST_HOLD: wait until the mode is changed, then release.  A fatal
- *                    signal to the unmapping task ends the wait too
+ *                    signal to the unmapping task ends the wait too, and so
+ *                    do 60 s
  */
 enum access_test_modes {
 	ACCESS_TEST_RELEASE = 0,

@@ -26,6 +26,9 @@
 
 #include "access_test_uapi.h"
 
+/* Longer than any test holds */
+#define HOLD_MAX (60 * HZ)
+
 /**
  * struct access_test - one open file
  * @lifetime: held for writing where @access comes, goes, is attached or
@@ -129,9 +132,13 @@ static void access_test_unmap(void *data, unsigned long iova,
 
 	if (mode != ACCESS_TEST_HOLD)
 		return;
-	/* Killed or not, the range is let go of: the caller relies on it. */
-	wait_event_killable(at->wait,
-			    READ_ONCE(at->mode) != ACCESS_TEST_HOLD);
+	/*
+	 * Killed or not, the range is let go of: the caller relies on it.  And not
+	 * for ever: who has the file may be on its way out, and wait for us.
+	 */
+	wait_event_killable_timeout(at->wait,
+				    READ_ONCE(at->mode) != ACCESS_TEST_HOLD,
+				    HOLD_MAX);
 	mutex_lock(&at->lock);
 	access_test_undo_range(at, iova, last);
 	mutex_unlock(&at->lock);
