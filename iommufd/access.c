@@ -11,10 +11,15 @@ static void access_unmap(struct iopt_access *node, unsigned long iova,
 			 unsigned long length)
 {
 	struct iommufd_access *access =
-		container_of(node, struct iommufd_access, node);
+		container_of(node, struct access_node, iopt)->access;
 
 	if (access->ops->unmap)
 		access->ops->unmap(access->data, iova, length);
+}
+
+static struct iopt_access *current_node(struct iommufd_access *access)
+{
+	return &access->nodes[access->current_node].iopt;
 }
 
 static void access_leave(struct iommufd_access *access)
@@ -27,7 +32,7 @@ static void access_leave(struct iommufd_access *access)
 	access->ioas = NULL;
 	up_write(&access->rwsem);
 	if (ioas) {
-		iopt_remove_access(&ioas->iopt, &access->node);
+		iopt_remove_access(&ioas->iopt, current_node(access));
 		iommufd_object_release(&ioas->obj);
 	}
 	mutex_unlock(&access->attach_lock);
@@ -53,6 +58,7 @@ iommufd_access_create(struct iommufd_ctx *ictx,
 {
 	struct iommufd_access *access;
 	struct iommufd_object *obj;
+	unsigned int i;
 
 	obj = iommufd_object_alloc(ictx, sizeof(*access), &access_ops);
 	if (IS_ERR(obj))
@@ -60,8 +66,11 @@ iommufd_access_create(struct iommufd_ctx *ictx,
 	access = container_of(obj, struct iommufd_access, obj);
 	access->ops = ops;
 	access->data = data;
-	access->node.pins = ops->needs_pin_pages;
-	access->node.unmap = access_unmap;
+	for (i = 0; i != ARRAY_SIZE(access->nodes); i++) {
+		access->nodes[i].access = access;
+		access->nodes[i].iopt.pins = ops->needs_pin_pages;
+		access->nodes[i].iopt.unmap = access_unmap;
+	}
 	mutex_init(&access->attach_lock);
 	init_rwsem(&access->rwsem);
 	iommufd_ctx_get(ictx);
@@ -94,7 +103,7 @@ int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id)
 	if (access->ioas) {
 		rc = -EINVAL;
 	} else {
-		rc = iopt_add_access(&ioas->iopt, &access->node);
+		rc = iopt_add_access(&ioas->iopt, current_node(access));
 		if (rc)
 			goto out_unlock;
 		iommufd_object_hold(&ioas->obj);
@@ -113,10 +122,57 @@ void iommufd_access_detach(struct iommufd_access *access)
 {
 	/* The user unpins through this access, so it must still be attached. */
 	if (READ_ONCE(access->ioas))
-		access_unmap(&access->node, 0, ULONG_MAX);
+		access_unmap(current_node(access), 0, ULONG_MAX);
 	access_leave(access);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_detach, IOMMUFD);
+
+/*
+ * The user is a member of both for a moment, so that it can go on with the old
+ * one if the new one does not take it.
+ */
+static int access_move(struct iommufd_access *access, struct iommufd_ioas *ioas)
+{
+	struct iommufd_ioas *old = access->ioas;
+	unsigned int next = !access->current_node;
+	int rc;
+
+	lockdep_assert_held(&access->attach_lock);
+
+	rc = iopt_add_access(&ioas->iopt, &access->nodes[next].iopt);
+	if (rc)
+		return rc;
+	iommufd_object_hold(&ioas->obj);
+	/* The user unpins through this access, so it must still be attached. */
+	if (old)
+		access_unmap(current_node(access), 0, ULONG_MAX);
+	down_write(&access->rwsem);
+	access->ioas = ioas;
+	up_write(&access->rwsem);
+	if (old) {
+		iopt_remove_access(&old->iopt, current_node(access));
+		iommufd_object_release(&old->obj);
+	}
+	access->current_node = next;
+	return 0;
+}
+
+int iommufd_access_replace(struct iommufd_access *access, u32 ioas_id)
+{
+	struct iommufd_ioas *ioas;
+	int rc = 0;
+
+	ioas = iommufd_ioas_find(access->obj.ictx, ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	mutex_lock(&access->attach_lock);
+	if (access->ioas != ioas)
+		rc = access_move(access, ioas);
+	mutex_unlock(&access->attach_lock);
+	iommufd_object_done(&ioas->obj);
+	return rc;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_access_replace, IOMMUFD);
 
 int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 			     unsigned long length, struct page **out_pages,

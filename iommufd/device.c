@@ -11,6 +11,7 @@
 #include <linux/iommu.h>
 #include <linux/irqdomain.h>
 #include <linux/slab.h>
+#include <uapi/linux/iommufd.h>
 
 #include "device.h"
 
@@ -94,7 +95,7 @@ static struct iommufd_group *group_get(struct iommufd_ctx *ictx,
 	igroup = xa_load(&ictx->groups, iommu_group_id(group));
 	if (!igroup)
 		igroup = group_alloc(ictx, group, flags);
-	else if (igroup->owner_held != (flags & IOMMUFD_BIND_OWNER_HELD))
+	else if (igroup->owner_held != !!(flags & IOMMUFD_BIND_OWNER_HELD))
 		igroup = ERR_PTR(-EPERM);
 	else
 		igroup->devices++;
@@ -126,6 +127,8 @@ static void bound_destroy(struct iommufd_object *obj)
 	struct iommufd_device *idev =
 		container_of(obj, struct iommufd_device, obj);
 
+	xa_destroy(&idev->pasids);
+	iommufd_hw_put(idev->hw);
 	group_put(idev->igroup);
 }
 
@@ -134,9 +137,10 @@ static const struct iommufd_object_ops device_ops = {
 	.destroy = bound_destroy,
 };
 
-struct iommufd_device *iommufd_device_bind_group(struct iommufd_ctx *ictx,
-						 struct iommu_group *group,
-						 unsigned int flags, u32 *id)
+static struct iommufd_device *device_bind(struct iommufd_ctx *ictx,
+					  struct device *dev,
+					  struct iommu_group *group,
+					  unsigned int flags, u32 *id)
 {
 	struct iommufd_device *idev;
 	struct iommufd_object *obj;
@@ -152,10 +156,27 @@ struct iommufd_device *iommufd_device_bind_group(struct iommufd_ctx *ictx,
 		iommufd_object_abort(obj);
 		return ERR_PTR(rc);
 	}
-	iommufd_ctx_get(ictx);
+	xa_init_flags(&idev->pasids, XA_FLAGS_ACCOUNT);
+	if (dev) {
+		idev->dev = dev;
+		idev->hw = iommufd_hw_get(dev);
+	}
+	/* Its owner depends on it, or on what it is part of. */
+	idev->in_ctx = flags & IOMMUFD_BIND_IN_CTX;
+	if (idev->in_ctx)
+		iommufd_object_hold(obj);
+	else
+		iommufd_ctx_get(ictx);
 	*id = obj->id;
 	iommufd_object_publish(obj);
 	return idev;
+}
+
+struct iommufd_device *iommufd_device_bind_group(struct iommufd_ctx *ictx,
+						 struct iommu_group *group,
+						 unsigned int flags, u32 *id)
+{
+	return device_bind(ictx, NULL, group, flags, id);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_bind_group, IOMMUFD);
 
@@ -168,7 +189,7 @@ struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx,
 
 	if (!group)
 		return ERR_PTR(-ENODEV);
-	idev = iommufd_device_bind_group(ictx, group, flags, id);
+	idev = device_bind(ictx, dev, group, flags, id);
 	iommu_group_put(group);
 	return idev;
 }
@@ -177,10 +198,15 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_bind, IOMMUFD);
 void iommufd_device_unbind(struct iommufd_device *idev)
 {
 	struct iommufd_ctx *ictx = idev->obj.ictx;
+	bool in_ctx = idev->in_ctx;
 
 	WARN_ON(idev->attached);
+	iommufd_device_drop_pasids(idev);
+	if (in_ctx)
+		iommufd_object_release(&idev->obj);
 	iommufd_object_remove(&idev->obj);
-	iommufd_ctx_put(ictx);
+	if (!in_ctx)
+		iommufd_ctx_put(ictx);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_unbind, IOMMUFD);
 
@@ -203,20 +229,25 @@ static void free_resv_regions(struct list_head *regions)
 	}
 }
 
+static void unreserve_regions(struct io_pagetable *iopt, void *owner)
+{
+	down_write(&iopt->iova_rwsem);
+	iopt_unreserve_iova(iopt, owner);
+	up_write(&iopt->iova_rwsem);
+}
+
 /*
- * Deny to mappings what the group's IOMMU does not translate.  @sw_msi_base is
- * set when MSIs go through the domain, at a place of our choice.
+ * Deny to mappings what the group's IOMMU does not translate, and find out
+ * whether MSIs go through the domain, at a place of our choice.
  */
-static int reserve_regions(struct iommufd_group *igroup,
-			   struct io_pagetable *iopt, bool *sw_msi,
-			   phys_addr_t *sw_msi_base)
+static int reserve_regions(struct io_pagetable *iopt,
+			   struct iommufd_joiner *who)
 {
 	struct iommu_resv_region *region;
 	LIST_HEAD(regions);
 	int rc;
 
-	*sw_msi = false;
-	rc = iommu_get_group_resv_regions(igroup->group, &regions);
+	rc = iommu_get_group_resv_regions(who->group, &regions);
 	if (rc)
 		goto out_free;
 
@@ -227,14 +258,14 @@ static int reserve_regions(struct iommufd_group *igroup,
 		    !region->length)
 			continue;
 		if (region->type == IOMMU_RESV_SW_MSI) {
-			*sw_msi = true;
-			*sw_msi_base = region->start;
+			who->sw_msi = true;
+			who->sw_msi_base = region->start;
 		}
 		rc = iopt_reserve_iova(iopt, region->start,
 				       region->start + region->length - 1,
-				       igroup);
+				       who->owner);
 		if (rc) {
-			iopt_unreserve_iova(iopt, igroup);
+			iopt_unreserve_iova(iopt, who->owner);
 			break;
 		}
 	}
@@ -244,78 +275,213 @@ out_free:
 	return rc;
 }
 
-static void unreserve_regions(struct iommufd_group *igroup,
-			      struct io_pagetable *iopt)
+/**
+ * struct target - where to attach
+ * @ioas: address space, in use
+ * @hwpt: HWPT that userspace made, held; or NULL
+ * @auto_id: id of an HWPT that made itself, and may be gone; 0: any
+ */
+struct target {
+	struct iommufd_ioas *ioas;
+	struct iommufd_hwpt *hwpt;
+	u32 auto_id;
+};
+
+/*
+ * Attaching waits for the mutex of the IOAS.  Whoever holds that may be removing
+ * an HWPT that made itself and wait for its users: so it is not kept in use.
+ */
+static void target_take_hwpt(struct target *target, struct iommufd_hwpt *hwpt)
 {
-	down_write(&iopt->iova_rwsem);
-	iopt_unreserve_iova(iopt, igroup);
-	up_write(&iopt->iova_rwsem);
+	struct iommufd_ctx *ictx = hwpt->obj.ictx;
+
+	target->ioas = hwpt->ioas;
+	xa_lock(&ictx->objects);
+	iommufd_object_use(&hwpt->ioas->obj);
+	if (hwpt->by_user) {
+		target->hwpt = hwpt;
+		iommufd_object_hold_locked(&hwpt->obj);
+	} else {
+		target->auto_id = hwpt->obj.id;
+	}
+	xa_unlock(&ictx->objects);
+	iommufd_object_done(&hwpt->obj);
 }
 
-static int group_attach(struct iommufd_group *igroup, struct iommufd_ioas *ioas)
+static int target_get(struct iommufd_ctx *ictx, u32 pt_id,
+		      struct target *target)
 {
-	phys_addr_t sw_msi_base = 0;
+	struct iommufd_object *obj;
+
+	*target = (struct target){};
+	obj = iommufd_object_find(ictx, pt_id, IOMMUFD_OBJ_ANY);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	switch (obj->ops->type) {
+	case IOMMUFD_OBJ_IOAS:
+		target->ioas = container_of(obj, struct iommufd_ioas, obj);
+		return 0;
+	case IOMMUFD_OBJ_HWPT:
+		target_take_hwpt(target,
+				 container_of(obj, struct iommufd_hwpt, obj));
+		return 0;
+	default:
+		iommufd_object_done(obj);
+		return -ENOENT;
+	}
+}
+
+static void target_put(struct target *target)
+{
+	if (target->hwpt)
+		iommufd_object_release(&target->hwpt->obj);
+	iommufd_object_done(&target->ioas->obj);
+}
+
+/* Is the group there already? */
+static bool target_is(const struct target *target,
+		      const struct iommufd_hwpt *hwpt)
+{
+	if (target->hwpt)
+		return target->hwpt == hwpt;
+	if (hwpt->by_user)
+		return false;
+	if (target->auto_id)
+		return target->auto_id == hwpt->obj.id;
+	return hwpt->ioas == target->ioas;
+}
+
+static struct iommufd_hwpt *attach_target(struct target *target,
+					  struct iommufd_joiner *who)
+{
+	struct iommufd_hwpt *hwpt = target->hwpt, *i;
+	int rc;
+
+	lockdep_assert_held(&target->ioas->mutex);
+
+	if (!hwpt && !target->auto_id)
+		return iommufd_hwpt_attach_auto(target->ioas, who);
+	if (!hwpt) {
+		list_for_each_entry(i, &target->ioas->hwpts, item) {
+			/* Who has that id now may not even be published. */
+			if (!i->by_user && i->obj.id == target->auto_id)
+				hwpt = i;
+		}
+		if (!hwpt)
+			return ERR_PTR(-ENOENT);
+	}
+	rc = iommufd_hwpt_attach(hwpt, who);
+	return rc ? ERR_PTR(rc) : hwpt;
+}
+
+/* Attach a group that is not attached; it reserves IOVAs by its token. */
+static struct iommufd_hwpt *group_attach(struct iommufd_group *igroup,
+					 struct target *target,
+					 unsigned int token)
+{
+	struct iommufd_joiner who = {
+		.group = igroup->group,
+		.owner = &igroup->tokens[token],
+	};
+	struct iommufd_ioas *ioas = target->ioas;
 	struct iommufd_hwpt *hwpt;
-	bool sw_msi;
 	int rc;
 
 	lockdep_assert_held(&igroup->lock);
 
 	mutex_lock(&ioas->mutex);
-	rc = reserve_regions(igroup, &ioas->iopt, &sw_msi, &sw_msi_base);
-	if (rc)
-		goto out_unlock;
-	hwpt = iommufd_hwpt_attach_group(ioas, igroup->group, igroup, sw_msi,
-					 sw_msi_base);
-	if (IS_ERR(hwpt)) {
-		rc = PTR_ERR(hwpt);
-		unreserve_regions(igroup, &ioas->iopt);
-		goto out_unlock;
+	rc = reserve_regions(&ioas->iopt, &who);
+	if (rc) {
+		hwpt = ERR_PTR(rc);
+	} else {
+		hwpt = attach_target(target, &who);
+		if (IS_ERR(hwpt))
+			unreserve_regions(&ioas->iopt, who.owner);
 	}
-	igroup->hwpt = hwpt;
-out_unlock:
 	mutex_unlock(&ioas->mutex);
-	return rc;
+	return hwpt;
 }
 
-static void group_detach(struct iommufd_group *igroup)
+/* A group that has left an HWPT lets go of what it kept there. */
+static void group_forget(struct iommufd_group *igroup,
+			 struct iommufd_hwpt *hwpt, unsigned int token)
 {
-	struct iommufd_ioas *ioas = igroup->hwpt->ioas;
+	struct iommufd_ioas *ioas = hwpt->ioas;
 
 	lockdep_assert_held(&igroup->lock);
 
 	/* The HWPT may go, and with it what keeps the IOAS. */
 	iommufd_object_hold(&ioas->obj);
 	mutex_lock(&ioas->mutex);
-	iommufd_hwpt_detach_group(igroup->hwpt, igroup->group);
-	unreserve_regions(igroup, &ioas->iopt);
-	igroup->hwpt = NULL;
+	iommufd_hwpt_put_group(hwpt);
+	unreserve_regions(&ioas->iopt, &igroup->tokens[token]);
 	mutex_unlock(&ioas->mutex);
 	iommufd_object_release(&ioas->obj);
+}
+
+static void group_detach(struct iommufd_group *igroup)
+{
+	struct iommufd_hwpt *hwpt = igroup->hwpt;
+
+	igroup->hwpt = NULL;
+	iommufd_hwpt_leave(hwpt, igroup->group);
+	group_forget(igroup, hwpt, igroup->token);
+}
+
+static bool target_fits(struct iommufd_device *idev,
+			const struct target *target)
+{
+	const struct iommufd_hwpt *hwpt = target->hwpt;
+
+	/* Page requests do not say which device of a group they are from. */
+	if (hwpt && hwpt->fault && idev->igroup->devices != 1)
+		return false;
+	/* Who may use PASIDs and who may not do not go together. */
+	return !idev->igroup->pasids ||
+	       (hwpt && hwpt->flags & IOMMU_HWPT_ALLOC_PASID);
 }
 
 int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id)
 {
 	struct iommufd_group *igroup = idev->igroup;
-	struct iommufd_ioas *ioas;
-	int rc = 0;
+	struct iommufd_hwpt *hwpt;
+	struct target target;
+	int rc;
 
-	ioas = iommufd_ioas_find(idev->obj.ictx, *pt_id);
-	if (IS_ERR(ioas))
-		return PTR_ERR(ioas);
+	rc = target_get(idev->obj.ictx, *pt_id, &target);
+	if (rc)
+		return rc;
 
 	mutex_lock(&igroup->lock);
-	if (idev->attached || (igroup->hwpt && igroup->hwpt->ioas != ioas))
+	hwpt = igroup->hwpt;
+	if (idev->attached || (hwpt && !target_is(&target, hwpt))) {
 		rc = -EBUSY;
-	else if (!igroup->hwpt)
-		rc = group_attach(igroup, ioas);
-	if (!rc) {
-		idev->attached = true;
-		igroup->attached++;
-		*pt_id = igroup->hwpt->obj.id;
+		goto out_unlock;
 	}
+	if (!target_fits(idev, &target)) {
+		rc = -EINVAL;
+		goto out_unlock;
+	}
+	if (!hwpt) {
+		hwpt = group_attach(igroup, &target, igroup->token);
+		if (IS_ERR(hwpt)) {
+			rc = PTR_ERR(hwpt);
+			goto out_unlock;
+		}
+		igroup->hwpt = hwpt;
+	}
+	rc = iommufd_iopf_enable(idev, hwpt);
+	if (rc) {
+		if (!igroup->attached)
+			group_detach(igroup);
+		goto out_unlock;
+	}
+	idev->attached = true;
+	igroup->attached++;
+	*pt_id = hwpt->obj.id;
+out_unlock:
 	mutex_unlock(&igroup->lock);
-	iommufd_object_done(&ioas->obj);
+	target_put(&target);
 	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_attach, IOMMUFD);
@@ -327,9 +493,86 @@ void iommufd_device_detach(struct iommufd_device *idev)
 	mutex_lock(&igroup->lock);
 	if (!WARN_ON(!idev->attached)) {
 		idev->attached = false;
+		iommufd_iopf_leave(idev, igroup->hwpt, 0);
 		if (!--igroup->attached)
 			group_detach(igroup);
 	}
 	mutex_unlock(&igroup->lock);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_detach, IOMMUFD);
+
+/*
+ * The group leaves the one and joins the other.  If it cannot, it goes back; if
+ * not even that works its DMA stays blocked, and detaching works as ever.
+ */
+static int group_move(struct iommufd_group *igroup, struct target *target)
+{
+	struct iommufd_hwpt *old = igroup->hwpt, *hwpt;
+	unsigned int old_token = igroup->token;
+
+	iommufd_hwpt_leave(old, igroup->group);
+	hwpt = group_attach(igroup, target, !old_token);
+	if (IS_ERR(hwpt)) {
+		if (iommufd_hwpt_join(old, igroup->group))
+			pr_err("group %d: its IOMMU driver does not take it back; its DMA is blocked\n",
+			       iommu_group_id(igroup->group));
+		return PTR_ERR(hwpt);
+	}
+	igroup->hwpt = hwpt;
+	igroup->token = !old_token;
+	group_forget(igroup, old, old_token);
+	return 0;
+}
+
+static int device_replace(struct iommufd_device *idev, struct target *target)
+{
+	struct iommufd_group *igroup = idev->igroup;
+	struct iommufd_hwpt *old = igroup->hwpt;
+	bool had_faults;
+	int rc;
+
+	lockdep_assert_held(&igroup->lock);
+
+	if (!idev->attached || !target_fits(idev, target))
+		return -EINVAL;
+	if (target_is(target, old))
+		return 0;
+	if (target->hwpt) {
+		rc = iommufd_iopf_enable(idev, target->hwpt);
+		if (rc)
+			return rc;
+	}
+	/* One with a fault queue is userspace's, and can be kept. */
+	had_faults = old->fault;
+	if (had_faults)
+		iommufd_object_hold(&old->obj);
+	rc = group_move(igroup, target);
+	if (rc && target->hwpt)
+		iommufd_iopf_disable(idev, target->hwpt);
+	if (had_faults) {
+		/* What is not answered yet was asked of the old one. */
+		if (!rc)
+			iommufd_iopf_leave(idev, old, 0);
+		iommufd_object_release(&old->obj);
+	}
+	return rc;
+}
+
+int iommufd_device_replace(struct iommufd_device *idev, u32 *pt_id)
+{
+	struct iommufd_group *igroup = idev->igroup;
+	struct target target;
+	int rc;
+
+	rc = target_get(idev->obj.ictx, *pt_id, &target);
+	if (rc)
+		return rc;
+	mutex_lock(&igroup->lock);
+	rc = device_replace(idev, &target);
+	if (!rc)
+		*pt_id = igroup->hwpt->obj.id;
+	mutex_unlock(&igroup->lock);
+	target_put(&target);
+	return rc;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_device_replace, IOMMUFD);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * IOMMU domains that are made and shared by themselves.
+ * IOMMU domains: those that are made and shared by themselves, those that
+ * userspace asks for, and how groups get on them and off.
  *
  * A group that is attached to an IOAS uses a domain of it that its IOMMU
  * accepts.  Whether one domain enforces cache coherency depends on all of its
@@ -13,28 +14,98 @@
 
 #include <linux/device.h>
 #include <linux/iommu.h>
+#include <linux/module.h>
 
+#include "fault.h"
 #include "hwpt.h"
 
 #define DETACH_TRIES 3
 
 bool iommufd_share_domains = true;
 
+/* Stop showing the IOAS. */
+static void hwpt_empty(struct iommufd_hwpt *hwpt)
+{
+	lockdep_assert_held(&hwpt->ioas->mutex);
+
+	if (!hwpt->filled)
+		return;
+	hwpt->filled = false;
+	list_del(&hwpt->item);
+	iopt_remove_domain(&hwpt->ioas->iopt, &hwpt->idomain);
+}
+
+/* Free the domain, unless a device still uses it. */
+static void domain_free(struct iommufd_hwpt *hwpt)
+{
+	if (!hwpt->idomain.domain)
+		return;
+	if (hwpt->stuck) {
+		/* It stays with all that it needs: drivers, and a stage 2. */
+		if (hwpt->parent)
+			hwpt->parent->stuck = true;
+	} else {
+		iommu_domain_free(hwpt->idomain.domain);
+		module_put(hwpt->iommu_ops->owner);
+		iommufd_hw_put(hwpt->hw);
+	}
+	hwpt->idomain.domain = NULL;
+}
+
 static void hwpt_destroy(struct iommufd_object *obj)
 {
 	struct iommufd_hwpt *hwpt = container_of(obj, struct iommufd_hwpt, obj);
+	struct io_pagetable *iopt = &hwpt->ioas->iopt;
 
-	if (!hwpt->stuck)
-		iommu_domain_free(hwpt->idomain.domain);
-	iommufd_object_release(&hwpt->ioas->obj);
+	/* Not with those that come and go with groups: the mutex is held. */
+	if (hwpt->filled) {
+		mutex_lock(&hwpt->ioas->mutex);
+		hwpt_empty(hwpt);
+		down_write(&iopt->iova_rwsem);
+		iopt_unreserve_iova(iopt, hwpt);
+		up_write(&iopt->iova_rwsem);
+		mutex_unlock(&hwpt->ioas->mutex);
+	}
+	domain_free(hwpt);
+	if (hwpt->fault)
+		iommufd_fault_put(hwpt->fault);
+	iommufd_object_release(hwpt->parent ? &hwpt->parent->obj :
+					      &hwpt->ioas->obj);
 }
 
-static const struct iommufd_object_ops hwpt_ops = {
+static const struct iommufd_object_ops auto_ops = {
 	.type = IOMMUFD_OBJ_HWPT,
 	.destroy = hwpt_destroy,
 };
 
-static int domain_alloc(struct device *dev, void *data)
+static const struct iommufd_object_ops by_user_ops = {
+	.type = IOMMUFD_OBJ_HWPT,
+	.user_destroy = true,
+	.destroy = hwpt_destroy,
+};
+
+/* The iommu_ops of a device, or NULL */
+static const struct iommu_ops *ops_of(struct device *dev)
+{
+	if (!dev->iommu || !dev->iommu->iommu_dev)
+		return NULL;
+	return dev_iommu_ops(dev);
+}
+
+static int take_ops(struct device *dev, void *data)
+{
+	const struct iommu_ops **ops = data;
+
+	*ops = ops_of(dev);
+	return 1;
+}
+
+static int has_other_ops(struct device *dev, void *data)
+{
+	return ops_of(dev) != data;
+}
+
+static int take_domain(struct device *dev, void *data)
 {
 	struct iommu_domain **domain = data;
 
@@ -42,43 +113,110 @@ static int domain_alloc(struct device *dev, void *data)
 	return 1;
 }
 
-/* An HWPT with an empty domain, neither published nor in the IOAS. */
-static struct iommufd_hwpt *hwpt_alloc(struct iommufd_ioas *ioas,
-				       struct iommu_group *group)
+/* Any device of the group will do: they share one IOMMU. */
+static int domain_make(struct iommufd_hwpt *hwpt, struct iommu_group *group)
 {
 	struct iommu_domain *domain = NULL;
-	struct iommufd_object *obj;
-	struct iommufd_hwpt *hwpt;
 
-	obj = iommufd_object_alloc(ioas->obj.ictx, sizeof(*hwpt), &hwpt_ops);
-	if (IS_ERR(obj))
-		return ERR_CAST(obj);
-
-	/* Any device of the group will do: they share one IOMMU. */
-	iommu_group_for_each_dev(group, &domain, domain_alloc);
+	/* The devices have a reference: it is not on its way out. */
+	__module_get(hwpt->iommu_ops->owner);
+	iommu_group_for_each_dev(group, &domain, take_domain);
 	if (!domain) {
-		iommufd_object_abort(obj);
-		return ERR_PTR(-EIO);
+		module_put(hwpt->iommu_ops->owner);
+		return -ENOMEM;
 	}
-	hwpt = container_of(obj, struct iommufd_hwpt, obj);
-	hwpt->ioas = ioas;
 	hwpt->idomain.domain = domain;
-	iommufd_object_hold(&ioas->obj);
+	return 0;
+}
+
+/* Neither published nor in the IOAS, and without a domain */
+static struct iommufd_hwpt *hwpt_init(struct iommufd_object *obj,
+				      struct iommufd_ioas *ioas,
+				      struct iommufd_hwpt *parent)
+{
+	struct iommufd_hwpt *hwpt = container_of(obj, struct iommufd_hwpt, obj);
+
+	hwpt->ioas = ioas;
+	hwpt->parent = parent;
+	hwpt->by_user = obj->ops == &by_user_ops;
+	iommufd_object_hold(parent ? &parent->obj : &ioas->obj);
 	return hwpt;
 }
 
-static void hwpt_abort(struct iommufd_hwpt *hwpt)
+static struct iommufd_hwpt *hwpt_alloc(struct iommufd_ioas *ioas,
+				       struct iommu_group *group,
+				       const struct iommufd_object_ops *obj_ops)
+{
+	const struct iommu_ops *ops = NULL;
+	struct iommufd_object *obj;
+	struct iommufd_hwpt *hwpt;
+
+	iommu_group_for_each_dev(group, &ops, take_ops);
+	if (!ops)
+		return ERR_PTR(-EIO);
+	obj = iommufd_object_alloc(ioas->obj.ictx, sizeof(*hwpt), obj_ops);
+	if (IS_ERR(obj))
+		return ERR_CAST(obj);
+	hwpt = hwpt_init(obj, ioas, NULL);
+	hwpt->iommu_ops = ops;
+	return hwpt;
+}
+
+/**
+ * iommufd_hwpt_new() - Make an HWPT for userspace, as drivers of 6.1 can
+ * @ioas: IOAS
+ * @group: that is to use it
+ *
+ * Return: the HWPT, which is still to be published, or an ERR_PTR(): -EIO the
+ * group has lost its devices; -ENOMEM.
+ */
+struct iommufd_hwpt *iommufd_hwpt_new(struct iommufd_ioas *ioas,
+				      struct iommu_group *group)
+{
+	return hwpt_alloc(ioas, group, &by_user_ops);
+}
+
+/**
+ * iommufd_hwpt_new_of() - Make an HWPT for userspace around a domain
+ * @ioas: IOAS, or that of @parent
+ * @parent: for a nested one, or NULL
+ * @hw: whose domain it is; the reference is taken over
+ * @domain: taken over; both are freed when this fails
+ *
+ * Return: the HWPT, which is still to be published, or an ERR_PTR().
+ */
+struct iommufd_hwpt *iommufd_hwpt_new_of(struct iommufd_ioas *ioas,
+					 struct iommufd_hwpt *parent,
+					 const struct iommufd_hw_ops *hw,
+					 struct iommu_domain *domain)
+{
+	struct iommufd_object *obj;
+	struct iommufd_hwpt *hwpt;
+
+	obj = iommufd_object_alloc(ioas->obj.ictx, sizeof(struct iommufd_hwpt),
+				   &by_user_ops);
+	if (IS_ERR(obj)) {
+		iommu_domain_free(domain);
+		iommufd_hw_put(hw);
+		return ERR_CAST(obj);
+	}
+	hwpt = hwpt_init(obj, ioas, parent);
+	hwpt->iommu_ops = hw->iommu_ops;
+	__module_get(hwpt->iommu_ops->owner);
+	hwpt->hw = hw;
+	hwpt->idomain.domain = domain;
+	return hwpt;
+}
+
+/** iommufd_hwpt_abort() - Free an HWPT that was never published */
+void iommufd_hwpt_abort(struct iommufd_hwpt *hwpt)
 {
 	hwpt_destroy(&hwpt->obj);
 	iommufd_object_abort(&hwpt->obj);
 }
 
-static bool same_kind(const struct iommufd_hwpt *a,
-		      const struct iommufd_hwpt *b)
-{
-	return a->idomain.domain->ops == b->idomain.domain->ops &&
-	       a->enforce_cache_coherency == b->enforce_cache_coherency;
-}
+/* ------------------------------------------------------------------ */
+/* Groups and domains */
 
 static int still_has_domain(struct device *dev, void *data)
 {
@@ -105,12 +243,18 @@ static void detach_group(struct iommufd_hwpt *hwpt, struct iommu_group *group)
 	hwpt->stuck = true;
 }
 
-/*
+/**
+ * iommufd_hwpt_join() - Attach a group to the domain, and nothing else
+ * @hwpt: HWPT
+ * @group: group, not attached
+ *
  * IOMMU drivers walk the devices of a domain when they flush, and take it for
  * granted that none comes or goes meanwhile.  So nobody maps or unmaps while a
  * group joins or leaves a domain that the IOAS uses.
+ *
+ * Return: as iommu_attach_group().
  */
-static int join_domain(struct iommufd_hwpt *hwpt, struct iommu_group *group)
+int iommufd_hwpt_join(struct iommufd_hwpt *hwpt, struct iommu_group *group)
 {
 	struct io_pagetable *iopt = &hwpt->ioas->iopt;
 	int rc;
@@ -121,13 +265,21 @@ static int join_domain(struct iommufd_hwpt *hwpt, struct iommu_group *group)
 	return rc;
 }
 
-static void leave_domain(struct iommufd_hwpt *hwpt, struct iommu_group *group)
+/** iommufd_hwpt_leave() - Undo iommufd_hwpt_join(); DMA is blocked */
+void iommufd_hwpt_leave(struct iommufd_hwpt *hwpt, struct iommu_group *group)
 {
 	struct io_pagetable *iopt = &hwpt->ioas->iopt;
 
 	down_write(&iopt->domains_rwsem);
 	detach_group(hwpt, group);
 	up_write(&iopt->domains_rwsem);
+}
+
+static bool same_kind(const struct iommufd_hwpt *a,
+		      const struct iommufd_hwpt *b)
+{
+	return a->idomain.domain->ops == b->idomain.domain->ops &&
+	       a->enforce_cache_coherency == b->enforce_cache_coherency;
 }
 
 /*
@@ -144,10 +296,10 @@ static struct iommufd_hwpt *find_other(struct iommufd_hwpt *alone,
 	if (!READ_ONCE(iommufd_share_domains))
 		return NULL;
 	list_for_each_entry(hwpt, &alone->ioas->hwpts, item) {
-		if (!same_kind(hwpt, alone))
+		if (hwpt->by_user || !same_kind(hwpt, alone))
 			continue;
 		detach_group(alone, group);
-		if (!join_domain(hwpt, group))
+		if (!iommufd_hwpt_join(hwpt, group))
 			return hwpt;
 		rc = iommu_attach_group(domain, group);
 		if (rc)
@@ -156,109 +308,221 @@ static struct iommufd_hwpt *find_other(struct iommufd_hwpt *alone,
 	return NULL;
 }
 
-static int hwpt_fill(struct iommufd_hwpt *hwpt, bool sw_msi,
-		     phys_addr_t sw_msi_base)
+static void settle_coherency(struct iommufd_hwpt *hwpt)
 {
 	struct iommu_domain *domain = hwpt->idomain.domain;
+
+	if (domain->ops->enforce_cache_coherency)
+		hwpt->enforce_cache_coherency =
+			domain->ops->enforce_cache_coherency(domain);
+}
+
+static int reserve_aperture(struct iommufd_hwpt *hwpt, void *owner)
+{
+	struct io_pagetable *iopt = &hwpt->ioas->iopt;
 	int rc;
 
-	if (sw_msi) {
-		rc = iommu_get_msi_cookie(domain, sw_msi_base);
-		/* -ENODEV: this architecture needs none. */
-		if (rc && rc != -ENODEV)
-			return rc;
-	}
-	return iopt_add_domain(&hwpt->ioas->iopt, &hwpt->idomain);
+	down_write(&iopt->iova_rwsem);
+	rc = iopt_reserve_outside_aperture(iopt, hwpt->idomain.domain, owner);
+	up_write(&iopt->iova_rwsem);
+	return rc;
+}
+
+static int get_msi_cookie(struct iommufd_hwpt *hwpt,
+			  const struct iommufd_joiner *who)
+{
+	int rc;
+
+	if (!who->sw_msi)
+		return 0;
+	rc = iommu_get_msi_cookie(hwpt->idomain.domain, who->sw_msi_base);
+	/* -ENODEV: this architecture needs none; -EEXIST: it has one. */
+	return rc == -ENODEV || rc == -EEXIST ? 0 : rc;
+}
+
+static int hwpt_fill(struct iommufd_hwpt *hwpt)
+{
+	int rc;
+
+	lockdep_assert_held(&hwpt->ioas->mutex);
+
+	rc = iopt_add_domain(&hwpt->ioas->iopt, &hwpt->idomain);
+	if (rc)
+		return rc;
+	list_add_tail(&hwpt->item, &hwpt->ioas->hwpts);
+	hwpt->filled = true;
+	return 0;
 }
 
 /**
- * iommufd_hwpt_attach_group() - Connect an IOMMU group to an IOAS
+ * iommufd_hwpt_fill_new() - Let a new HWPT show its IOAS, if it has a domain
+ * @hwpt: not published
+ *
+ * Return: 0, or as iopt_add_domain() and iopt_reserve_outside_aperture().
+ * Context: may sleep; takes the mutex of the IOAS.
+ */
+int iommufd_hwpt_fill_new(struct iommufd_hwpt *hwpt)
+{
+	struct io_pagetable *iopt = &hwpt->ioas->iopt;
+	int rc;
+
+	if (hwpt->parent || !hwpt->idomain.domain)
+		return 0;
+	mutex_lock(&hwpt->ioas->mutex);
+	rc = reserve_aperture(hwpt, hwpt);
+	if (!rc)
+		rc = hwpt_fill(hwpt);
+	if (rc) {
+		down_write(&iopt->iova_rwsem);
+		iopt_unreserve_iova(iopt, hwpt);
+		up_write(&iopt->iova_rwsem);
+	}
+	mutex_unlock(&hwpt->ioas->mutex);
+	return rc;
+}
+
+/**
+ * iommufd_hwpt_attach_auto() - Connect an IOMMU group to an IOAS
  * @ioas: IOAS, with its mutex held
- * @group: group whose DMA ownership is held, not attached
- * @owner: of the IOVAs that the group's aperture denies; for the caller to undo,
- *	also after an error
- * @sw_msi: MSIs go through the domain
- * @sw_msi_base: first IOVA of the window for them
+ * @who: the group, not attached; what @who->owner reserves is for the caller to
+ *	undo, also after an error
  *
  * Return: the HWPT, or an ERR_PTR and nothing changed: the error of the IOMMU
  * driver, or as iopt_add_domain().
  * Context: may sleep.
  */
-struct iommufd_hwpt *iommufd_hwpt_attach_group(struct iommufd_ioas *ioas,
-					       struct iommu_group *group,
-					       void *owner, bool sw_msi,
-					       phys_addr_t sw_msi_base)
+struct iommufd_hwpt *iommufd_hwpt_attach_auto(struct iommufd_ioas *ioas,
+					      const struct iommufd_joiner *who)
 {
 	struct iommufd_hwpt *hwpt, *other;
-	struct iommu_domain *domain;
 	int rc;
 
 	lockdep_assert_held(&ioas->mutex);
 
-	hwpt = hwpt_alloc(ioas, group);
+	hwpt = hwpt_alloc(ioas, who->group, &auto_ops);
 	if (IS_ERR(hwpt))
 		return hwpt;
-	domain = hwpt->idomain.domain;
-
-	rc = iommu_attach_group(domain, group);
+	rc = domain_make(hwpt, who->group);
 	if (rc)
 		goto err_abort;
-	if (domain->ops->enforce_cache_coherency)
-		hwpt->enforce_cache_coherency =
-			domain->ops->enforce_cache_coherency(domain);
-
+	rc = iommu_attach_group(hwpt->idomain.domain, who->group);
+	if (rc)
+		goto err_abort;
+	settle_coherency(hwpt);
 	/*
 	 * Also of a group that will share a domain: a driver may narrow an
 	 * existing domain to what all of its groups can do.
 	 */
-	down_write(&ioas->iopt.iova_rwsem);
-	rc = iopt_reserve_outside_aperture(&ioas->iopt, domain, owner);
-	up_write(&ioas->iopt.iova_rwsem);
+	rc = reserve_aperture(hwpt, who->owner);
 	if (rc)
 		goto err_detach;
 
-	other = find_other(hwpt, group);
+	other = find_other(hwpt, who->group);
 	if (IS_ERR(other)) {
 		rc = PTR_ERR(other);
 		goto err_abort;
 	}
 	if (other) {
-		hwpt_abort(hwpt);
+		iommufd_hwpt_abort(hwpt);
 		other->groups++;
 		return other;
 	}
 
-	rc = hwpt_fill(hwpt, sw_msi, sw_msi_base);
+	rc = get_msi_cookie(hwpt, who);
+	if (!rc)
+		rc = hwpt_fill(hwpt);
 	if (rc)
 		goto err_detach;
 	hwpt->groups = 1;
-	list_add_tail(&hwpt->item, &ioas->hwpts);
 	iommufd_object_publish(&hwpt->obj);
 	return hwpt;
 
 err_detach:
-	detach_group(hwpt, group);
+	detach_group(hwpt, who->group);
 err_abort:
-	hwpt_abort(hwpt);
+	iommufd_hwpt_abort(hwpt);
 	return ERR_PTR(rc);
 }
 
+/* For a group that has just joined the domain */
+static int show_to(struct iommufd_hwpt *hwpt, const struct iommufd_joiner *who)
+{
+	int rc;
+
+	if (hwpt->parent)
+		return 0;
+	if (!hwpt->filled)
+		settle_coherency(hwpt);
+	rc = reserve_aperture(hwpt, who->owner);
+	if (!rc)
+		rc = get_msi_cookie(hwpt, who);
+	if (!rc && !hwpt->filled)
+		rc = hwpt_fill(hwpt);
+	return rc;
+}
+
 /**
- * iommufd_hwpt_detach_group() - Undo iommufd_hwpt_attach_group()
- * @hwpt: HWPT; gone when this was its last group
- * @group: group; its DMA is blocked afterwards
+ * iommufd_hwpt_attach() - Connect an IOMMU group to an HWPT
+ * @hwpt: HWPT, held, with the mutex of its IOAS held
+ * @who: as for iommufd_hwpt_attach_auto()
+ *
+ * Return: 0, or an error and nothing changed: -EINVAL it is of another IOMMU
+ * driver; the IOMMU driver's; or as iopt_add_domain().
+ * Context: may sleep.
+ */
+int iommufd_hwpt_attach(struct iommufd_hwpt *hwpt,
+			const struct iommufd_joiner *who)
+{
+	int rc = 0;
+
+	lockdep_assert_held(&hwpt->ioas->mutex);
+
+	/* 6.1's core does not look: a driver would get another one's device. */
+	if (iommu_group_for_each_dev(who->group, (void *)hwpt->iommu_ops,
+				     has_other_ops))
+		return -EINVAL;
+	if (!hwpt->idomain.domain)
+		rc = domain_make(hwpt, who->group);
+	if (rc)
+		return rc;
+	rc = iommufd_hwpt_join(hwpt, who->group);
+	if (rc)
+		goto err_free;
+	rc = show_to(hwpt, who);
+	if (rc)
+		goto err_leave;
+	hwpt->groups++;
+	if (hwpt->by_user)
+		iommufd_object_hold(&hwpt->obj);
+	return 0;
+
+err_leave:
+	iommufd_hwpt_leave(hwpt, who->group);
+err_free:
+	if (!hwpt->groups && !hwpt->hw)
+		domain_free(hwpt);
+	return rc;
+}
+
+/**
+ * iommufd_hwpt_put_group() - A group that was attached has left
+ * @hwpt: HWPT; gone when it made itself and this was its last group
  *
  * Cannot fail.  Context: may sleep; the mutex of the IOAS is held.
  */
-void iommufd_hwpt_detach_group(struct iommufd_hwpt *hwpt,
-			       struct iommu_group *group)
+void iommufd_hwpt_put_group(struct iommufd_hwpt *hwpt)
 {
 	lockdep_assert_held(&hwpt->ioas->mutex);
 
-	leave_domain(hwpt, group);
-	if (--hwpt->groups)
-		return;
-	list_del(&hwpt->item);
-	iopt_remove_domain(&hwpt->ioas->iopt, &hwpt->idomain);
-	iommufd_object_remove(&hwpt->obj);
+	hwpt->groups--;
+	if (!hwpt->groups && !hwpt->hw) {
+		hwpt_empty(hwpt);
+		/* Of one that goes, a call may still look at the domain. */
+		if (hwpt->by_user)
+			domain_free(hwpt);
+	}
+	if (hwpt->by_user)
+		iommufd_object_release(&hwpt->obj);
+	else if (!hwpt->groups)
+		iommufd_object_remove(&hwpt->obj);
 }

@@ -263,19 +263,23 @@ static void area_unmap_domain(struct iopt_area *area,
 		WRITE_ONCE(area->pages->leak, true);
 }
 
-/* Uncharges once for many areas of one process in a row. */
+/*
+ * Uncharges once for many areas of one process in a row.  The process is that
+ * which paid when the pages were unpinned.
+ */
 struct uncharge_batch {
-	struct iopt_pages *pages;
+	struct iommufd_owner *owner;
+	enum iommufd_account account;
 	unsigned long npages;
 };
 
 static void uncharge_flush(struct uncharge_batch *batch)
 {
-	if (!batch->pages)
+	if (!batch->owner)
 		return;
-	iopt_pages_uncharge(batch->pages, batch->npages);
-	iopt_pages_put(batch->pages);
-	batch->pages = NULL;
+	iommufd_owner_uncharge(batch->owner, batch->account, batch->npages);
+	iommufd_owner_put(batch->owner);
+	batch->owner = NULL;
 	batch->npages = 0;
 }
 
@@ -287,17 +291,14 @@ static void area_unpin(struct iopt_area *area, struct uncharge_batch *batch)
 	mutex_lock(&pages->mutex);
 	npages = iopt_pages_unpin(pages, area->first_page,
 				  iopt_area_last_page(area));
-	mutex_unlock(&pages->mutex);
-	if (!npages)
-		return;
-
-	if (batch->pages && (batch->pages->owner != pages->owner ||
-			     batch->pages->account != pages->account))
+	if (npages && (batch->owner != pages->owner ||
+		       batch->account != pages->account)) {
 		uncharge_flush(batch);
-	if (!batch->pages) {
-		iopt_pages_get(pages);
-		batch->pages = pages;
+		kref_get(&pages->owner->refs);
+		batch->owner = pages->owner;
+		batch->account = pages->account;
 	}
+	mutex_unlock(&pages->mutex);
 	batch->npages += npages;
 }
 
@@ -560,6 +561,23 @@ out_free:
 	return rc;
 }
 
+/* Map all of @pages, whose reference is taken over, and which may be NULL. */
+static int map_pages(struct io_pagetable *iopt, struct iopt_pages *pages,
+		     unsigned int offset, struct iopt_map_args *args)
+{
+	struct iopt_area *area;
+
+	if (!pages)
+		return -ENOMEM;
+	area = area_alloc(pages);
+	iopt_pages_put(pages);
+	if (!area)
+		return -ENOMEM;
+	area->page_offset = offset;
+	area->node.last = args->length - 1;
+	return chain_map(iopt, area, args);
+}
+
 /**
  * iopt_map_user_pages() - Map memory of a process
  * @iopt: io_pagetable
@@ -578,8 +596,6 @@ int iopt_map_user_pages(struct io_pagetable *iopt,
 			enum iommufd_account account, unsigned long uva,
 			struct iopt_map_args *args)
 {
-	struct iopt_pages *pages;
-	struct iopt_area *area;
 	unsigned long last;
 
 	if (!args->length)
@@ -588,18 +604,37 @@ int iopt_map_user_pages(struct io_pagetable *iopt,
 	    last > ULONG_MAX - PAGE_SIZE)
 		return check_only(iopt, args, -EOVERFLOW);
 
-	pages = iopt_pages_alloc(owner, account, uva, args->length,
-				 args->prot & IOMMU_WRITE);
-	if (!pages)
-		return -ENOMEM;
-	area = area_alloc(pages);
-	iopt_pages_put(pages);
-	if (!area)
-		return -ENOMEM;
-	area->page_offset = uva % PAGE_SIZE;
-	area->node.last = args->length - 1;
-	return chain_map(iopt, area, args);
+	return map_pages(iopt,
+			 iopt_pages_alloc(owner, account, uva, args->length,
+					  args->prot & IOMMU_WRITE),
+			 uva % PAGE_SIZE, args);
 }
+
+/**
+ * iopt_map_file() - Map a part of a memfd
+ * @iopt: io_pagetable
+ * @owner: who pays
+ * @account: how
+ * @file: that passed iommufd_file_check() for this part
+ * @start: first byte
+ * @args: where and how; args->iova is set
+ *
+ * Return: as iopt_map_user_pages().
+ * Context: may sleep.
+ */
+int iopt_map_file(struct io_pagetable *iopt, struct iommufd_owner *owner,
+		  enum iommufd_account account, struct file *file,
+		  unsigned long start, struct iopt_map_args *args)
+{
+	return map_pages(iopt,
+			 iopt_pages_alloc_file(owner, account, file, start,
+					       args->length,
+					       args->prot & IOMMU_WRITE),
+			 start % PAGE_SIZE, args);
+}
+
+/* ------------------------------------------------------------------ */
+/* Copy */
 
 /* A chain of new areas over the memory that is mapped at @iova. */
 static int chain_of_mapped(struct io_pagetable *iopt, unsigned long iova,

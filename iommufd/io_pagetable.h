@@ -220,6 +220,8 @@ struct iopt_allowed {
 
 int iopt_reserve_iova(struct io_pagetable *iopt, unsigned long first,
 		      unsigned long last, void *owner);
+int iopt_reserve_length(struct io_pagetable *iopt, unsigned long first,
+			unsigned long length, void *owner);
 void iopt_unreserve_iova(struct io_pagetable *iopt, void *owner);
 int iopt_set_allowed(struct io_pagetable *iopt, struct rb_root_cached *allowed);
 void iopt_free_allowed(struct rb_root_cached *allowed);
@@ -254,6 +256,9 @@ int iopt_map_user_pages(struct io_pagetable *iopt,
 			struct iommufd_owner *owner,
 			enum iommufd_account account, unsigned long uva,
 			struct iopt_map_args *args);
+int iopt_map_file(struct io_pagetable *iopt, struct iommufd_owner *owner,
+		  enum iommufd_account account, struct file *file,
+		  unsigned long start, struct iopt_map_args *args);
 int iopt_copy(struct io_pagetable *dst, struct io_pagetable *src,
 	      unsigned long src_iova, struct iopt_map_args *args);
 
@@ -301,6 +306,13 @@ void iopt_access_unpin(struct io_pagetable *iopt, unsigned long iova,
 		       unsigned long length);
 int iopt_access_rw(struct io_pagetable *iopt, unsigned long iova, void *data,
 		   size_t length, bool write);
+
+/* iopt_owner.c: who pays */
+
+int iopt_charge_next(struct io_pagetable *iopt, struct iommufd_owner *next,
+		     struct list_head *changes);
+void iopt_change_owner(struct list_head *changes, struct iommufd_owner *next,
+		       bool undo);
 
 /* io_pagetable.c */
 

@@ -4,12 +4,14 @@
  * include/uapi/linux/iommufd.h.
  */
 #include <linux/capability.h>
+#include <linux/file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <uapi/linux/iommufd.h>
 
 #include "interval_tree_span.h"
 #include "ioas.h"
+#include "pin_file.h"
 
 static void ioas_destroy(struct iommufd_object *obj)
 {
@@ -23,6 +25,10 @@ static void ioas_destroy(struct iommufd_object *obj)
 	 */
 	WARN_ON(iopt_unmap(&ioas->iopt, 0, ULONG_MAX, IOPT_UNMAP_NATIVE,
 			   &unmapped));
+	/* For good, says iommufd_ioas_reserve(): until here. */
+	down_write(&ioas->iopt.iova_rwsem);
+	iopt_unreserve_iova(&ioas->iopt, ioas);
+	up_write(&ioas->iopt.iova_rwsem);
 	iopt_destroy_table(&ioas->iopt);
 	mutex_destroy(&ioas->mutex);
 }
@@ -285,6 +291,95 @@ int iommufd_ioas_map(struct iommufd_ucmd *ucmd)
 	rc = respond_mapped(ucmd, sizeof(*cmd), ioas, &args);
 out_done:
 	iommufd_object_done(&ioas->obj);
+	return rc;
+}
+
+static int map_file(struct iommufd_ucmd *ucmd, struct file *file,
+		    struct iopt_map_args *args)
+{
+	struct iommu_ioas_map_file *cmd = ucmd->cmd;
+	struct iommufd_owner *owner;
+	struct iommufd_ioas *ioas;
+	int rc;
+
+	rc = iommufd_file_check(file, args->prot & IOMMU_WRITE, cmd->start,
+				args->length);
+	if (rc)
+		return rc;
+	ioas = iommufd_ioas_find(ucmd->ictx, cmd->ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	owner = iommufd_owner_get(&ucmd->ictx->owners);
+	if (IS_ERR(owner)) {
+		rc = PTR_ERR(owner);
+		goto out_done;
+	}
+	rc = iopt_map_file(&ioas->iopt, owner,
+			   READ_ONCE(ucmd->ictx->account_mode), file,
+			   cmd->start, args);
+	iommufd_owner_put(owner);
+	if (rc)
+		goto out_done;
+	cmd->iova = args->iova;
+	rc = respond_mapped(ucmd, sizeof(*cmd), ioas, args);
+out_done:
+	iommufd_object_done(&ioas->obj);
+	return rc;
+}
+
+int iommufd_ioas_map_file(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_map_file *cmd = ucmd->cmd;
+	struct iopt_map_args args;
+	struct file *file;
+	int rc;
+
+	rc = map_args_init(&args, cmd->flags, cmd->iova, cmd->length);
+	if (rc)
+		return rc;
+	if (!args.length)
+		return -EINVAL;
+	file = fget(cmd->fd);
+	if (!file)
+		return -EBADF;
+	rc = map_file(ucmd, file, &args);
+	fput(file);
+	return rc;
+}
+
+int iommufd_ioas_change_process(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_change_process *cmd = ucmd->cmd;
+	struct iommufd_ctx *ictx = ucmd->ictx;
+	struct iommufd_owner *owner;
+	struct iommufd_object *obj;
+	struct iommufd_ioas *ioas;
+	LIST_HEAD(changes);
+	unsigned long id;
+	int rc = 0;
+
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+	owner = iommufd_owner_get(&ictx->owners);
+	if (IS_ERR(owner))
+		return PTR_ERR(owner);
+
+	rc = mutex_lock_killable(&ictx->change_lock);
+	if (rc)
+		goto out_put;
+	xa_for_each(&ictx->objects, id, obj) {
+		ioas = iommufd_ioas_find(ictx, id);
+		if (IS_ERR(ioas))
+			continue;
+		rc = iopt_charge_next(&ioas->iopt, owner, &changes);
+		iommufd_object_done(&ioas->obj);
+		if (rc)
+			break;
+	}
+	iopt_change_owner(&changes, owner, rc);
+	mutex_unlock(&ictx->change_lock);
+out_put:
+	iommufd_owner_put(owner);
 	return rc;
 }
 

@@ -8,22 +8,6 @@
 #include "object.h"
 
 /**
- * struct iommufd_ucmd - an ioctl at work
- * @ictx: context
- * @ubuffer: the caller's struct
- * @user_size: its size as the caller knows it
- * @cmd: copy of the struct, as long as it is known here, padded with zeros
- */
-struct iommufd_ucmd {
-	struct iommufd_ctx *ictx;
-	void __user *ubuffer;
-	u32 user_size;
-	void *cmd;
-};
-
-int iommufd_ucmd_respond(struct iommufd_ucmd *ucmd, size_t cmd_len);
-
-/**
  * struct iommufd_ioas - an IO address space
  * @obj: object
  * @iopt: what is mapped
@@ -54,6 +38,8 @@ int iommufd_ioas_alloc_ioctl(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_iova_ranges(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_allow_iovas(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_map(struct iommufd_ucmd *ucmd);
+int iommufd_ioas_map_file(struct iommufd_ucmd *ucmd);
+int iommufd_ioas_change_process(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_copy(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_unmap(struct iommufd_ucmd *ucmd);
 int iommufd_option(struct iommufd_ucmd *ucmd);

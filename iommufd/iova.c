@@ -55,6 +55,31 @@ int iopt_reserve_iova(struct io_pagetable *iopt, unsigned long first,
 }
 
 /**
+ * iopt_reserve_length() - iopt_reserve_iova() of numbers that nobody has checked
+ * @iopt: io_pagetable
+ * @first: first IOVA
+ * @length: bytes
+ * @owner: for iopt_unreserve_iova()
+ *
+ * Return: as iopt_reserve_iova(), or -EINVAL nothing, -EOVERFLOW beyond the end.
+ */
+int iopt_reserve_length(struct io_pagetable *iopt, unsigned long first,
+			unsigned long length, void *owner)
+{
+	int rc;
+
+	if (!length)
+		return -EINVAL;
+	/* How far is it to the end? */
+	if (length - 1 > ULONG_MAX - first)
+		return -EOVERFLOW;
+	down_write(&iopt->iova_rwsem);
+	rc = iopt_reserve_iova(iopt, first, first + (length - 1), owner);
+	up_write(&iopt->iova_rwsem);
+	return rc;
+}
+
+/**
  * iopt_reserve_outside_aperture() - Deny IOVAs that a domain cannot translate
  * @iopt: io_pagetable
  * @domain: IOMMU domain
@@ -93,10 +118,11 @@ void iopt_unreserve_iova(struct io_pagetable *iopt, void *owner)
 			container_of(node, struct iopt_reserved, node);
 
 		next = interval_tree_iter_next(node, 0, ULONG_MAX);
-		if (reserved->owner != owner)
-			continue;
-		interval_tree_remove(node, &iopt->reserved);
-		kfree(reserved);
+		if (reserved->owner == owner) {
+			interval_tree_remove(node, &iopt->reserved);
+			kfree(reserved);
+		}
+		cond_resched();
 	}
 	iopt->freed = 0;
 }
@@ -165,6 +191,7 @@ static bool find_hole(struct io_pagetable *iopt, unsigned long first,
 	struct itree_span free, hole;
 
 	itree_for_each_span(&free, &iopt->reserved, first, last) {
+		cond_resched();
 		if (!free.is_hole || free.last - free.start < length - 1)
 			continue;
 		itree_for_each_span(&hole, &iopt->areas, free.start,

@@ -333,7 +333,9 @@ void iommufd_object_remove(struct iommufd_object *obj)
  * iommufd_object_destroy_all() - Empty a context that nobody can reach
  * @ictx: context
  *
- * Goes round until nothing is left, as some objects depend on others.
+ * Goes round until nothing is left, as some objects depend on others.  What
+ * userspace cannot destroy belongs to an object or to somebody who holds the
+ * context, and is taken along or gone by then.
  */
 void iommufd_object_destroy_all(struct iommufd_ctx *ictx)
 {
@@ -345,7 +347,8 @@ void iommufd_object_destroy_all(struct iommufd_ctx *ictx)
 	do {
 		progress = false;
 		xa_for_each(&ictx->objects, index, obj) {
-			if (obj->users)
+			/* Others go with whoever made them. */
+			if (obj->users || !obj->ops->user_destroy)
 				continue;
 			object_destroy(obj);
 			progress = true;

@@ -24,6 +24,8 @@ enum iommufd_object_type {
 	IOMMUFD_OBJ_HWPT,
 	IOMMUFD_OBJ_DEVICE,
 	IOMMUFD_OBJ_ACCESS,
+	IOMMUFD_OBJ_FAULT,
+	IOMMUFD_OBJ_FOREIGN,
 };
 
 /**
@@ -81,6 +83,7 @@ enum iommufd_vfio_mode {
  * @wait: for an object's in_use to become 0
  * @owners: cache of the process that maps
  * @account_mode: how native mappings are charged
+ * @change_lock: one IOMMU_IOAS_CHANGE_PROCESS at a time
  * @groups_lock: protects @groups
  * @groups: IOMMU groups that are bound, by iommu_group_id()
  * @vfio_ioas: what VFIO's ioctls act on, or NULL
@@ -102,6 +105,7 @@ struct iommufd_ctx {
 	struct iommufd_owner_cache owners;
 	enum iommufd_account account_mode;
 
+	struct mutex change_lock; /* no data */
 	struct mutex groups_lock;
 	struct xarray groups;
 
@@ -141,5 +145,21 @@ void iommufd_object_remove(struct iommufd_object *obj);
 void iommufd_object_destroy_all(struct iommufd_ctx *ictx);
 
 unsigned long iommufd_count_objects(void);
+
+/**
+ * struct iommufd_ucmd - an ioctl at work
+ * @ictx: context
+ * @ubuffer: the caller's struct
+ * @user_size: its size as the caller knows it
+ * @cmd: copy of the struct, as long as it is known here, padded with zeros
+ */
+struct iommufd_ucmd {
+	struct iommufd_ctx *ictx;
+	void __user *ubuffer;
+	u32 user_size;
+	void *cmd;
+};
+
+int iommufd_ucmd_respond(struct iommufd_ucmd *ucmd, size_t cmd_len);
 
 #endif

@@ -114,6 +114,13 @@ void iommufd_owner_mmput(struct iommufd_owner *owner)
 	mmput_async(owner->mm);
 }
 
+/** iommufd_owner_same() - Does the same process pay, with the same user's limit? */
+bool iommufd_owner_same(const struct iommufd_owner *a,
+			const struct iommufd_owner *b)
+{
+	return a->mm == b->mm && a->user == b->user;
+}
+
 static int charge_user(struct iommufd_owner *owner, unsigned long npages)
 {
 	unsigned long limit =
@@ -172,6 +179,25 @@ int iommufd_owner_charge(struct iommufd_owner *owner,
 	return rc;
 }
 
+/* Whatever the limit.  An address space that has exited has none to go over. */
+static void account(struct iommufd_owner *owner, enum iommufd_account mode,
+		    unsigned long npages, bool inc)
+{
+	long diff = inc ? npages : -npages;
+
+	if (!npages)
+		return;
+	atomic64_add(diff, &owner->mm->pinned_vm);
+	if (mode == IOMMUFD_ACCOUNT_USER)
+		atomic_long_add(diff, &owner->user->locked_vm);
+	if (mode != IOMMUFD_ACCOUNT_MM || !iommufd_owner_mmget(owner))
+		return;
+	mmap_write_lock(owner->mm);
+	__account_locked_vm(owner->mm, npages, inc, owner->task, true);
+	mmap_write_unlock(owner->mm);
+	iommufd_owner_mmput(owner);
+}
+
 /**
  * iommufd_owner_uncharge() - Undo iommufd_owner_charge(), whole or in part
  * @owner: owner
@@ -183,18 +209,24 @@ int iommufd_owner_charge(struct iommufd_owner *owner,
 void iommufd_owner_uncharge(struct iommufd_owner *owner,
 			    enum iommufd_account mode, unsigned long npages)
 {
-	if (!npages)
-		return;
-	atomic64_sub(npages, &owner->mm->pinned_vm);
-	if (mode == IOMMUFD_ACCOUNT_USER)
-		atomic_long_sub(npages, &owner->user->locked_vm);
-	if (mode != IOMMUFD_ACCOUNT_MM)
-		return;
-	/* An address space that has exited has no limit left to go over. */
-	if (!iommufd_owner_mmget(owner))
-		return;
-	mmap_write_lock(owner->mm);
-	__account_locked_vm(owner->mm, npages, false, owner->task, false);
-	mmap_write_unlock(owner->mm);
-	iommufd_owner_mmput(owner);
+	account(owner, mode, npages, false);
+}
+
+/**
+ * iommufd_owner_correct() - Charge what there is instead of what was charged
+ * @owner: owner
+ * @mode: as charged
+ * @charged: CPU pages that were charged
+ * @npages: CPU pages that are to be, whatever the limit
+ *
+ * Context: may sleep; takes mmap_lock of the owner.
+ */
+void iommufd_owner_correct(struct iommufd_owner *owner,
+			   enum iommufd_account mode, unsigned long charged,
+			   unsigned long npages)
+{
+	if (npages > charged)
+		account(owner, mode, npages - charged, true);
+	else
+		account(owner, mode, charged - npages, false);
 }

@@ -67,10 +67,15 @@ void iommufd_owner_put(struct iommufd_owner *owner);
 bool iommufd_owner_mmget(struct iommufd_owner *owner);
 void iommufd_owner_mmput(struct iommufd_owner *owner);
 
+bool iommufd_owner_same(const struct iommufd_owner *a,
+			const struct iommufd_owner *b);
 int iommufd_owner_charge(struct iommufd_owner *owner,
 			 enum iommufd_account mode, unsigned long npages,
 			 bool unlimited);
 void iommufd_owner_uncharge(struct iommufd_owner *owner,
 			    enum iommufd_account mode, unsigned long npages);
+void iommufd_owner_correct(struct iommufd_owner *owner,
+			   enum iommufd_account mode, unsigned long charged,
+			   unsigned long npages);
 
 #endif

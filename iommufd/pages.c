@@ -9,8 +9,10 @@
  * Because the cuts are made on the way in, going away needs no memory: the
  * range of a user always is a whole number of extents.
  */
+#include <linux/file.h>
 #include <linux/highmem.h>
 #include <linux/hugetlb.h>
+#include <linux/iommufd.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/sched/mm.h>
@@ -18,9 +20,12 @@
 #include <linux/slab.h>
 
 #include "pages.h"
+#include "pin_file.h"
 
 /* Pages that one call into GUP gets: 2 MiB, what one huge page holds. */
 #define PIN_BATCH (PAGE_SIZE / sizeof(struct page *))
+/* What iommufd_set_pin_memory() made of it */
+static unsigned int pin_batch = PIN_BATCH;
 /* Small requests use the stack. */
 #define PIN_BATCH_SMALL 16
 #define UNPIN_BATCH 32
@@ -30,6 +35,16 @@ static struct kmem_cache *pfn_extent_cache;
 
 static DEFINE_PER_CPU(long, nr_pages_objects);
 static DEFINE_PER_CPU(long, nr_pinned_pages);
+
+/*
+ * The limit of a user is one for all their processes.  What is pinned beyond any
+ * limit must not use up that of the others.
+ */
+static enum iommufd_account account_of(enum iommufd_account mode, bool unlimited)
+{
+	return unlimited && mode == IOMMUFD_ACCOUNT_USER ?
+		       IOMMUFD_ACCOUNT_NONE : mode;
+}
 
 struct iopt_pages *iopt_pages_alloc(struct iommufd_owner *owner,
 				    enum iommufd_account account,
@@ -46,18 +61,27 @@ struct iopt_pages *iopt_pages_alloc(struct iommufd_owner *owner,
 	pages->extents = RB_ROOT;
 	pages->writable = writable;
 	pages->unlimited = capable(CAP_IPC_LOCK);
-	/*
-	 * The limit of a user is one for all their processes.  What is pinned
-	 * beyond any limit must not use up that of the others.
-	 */
-	if (pages->unlimited && account == IOMMUFD_ACCOUNT_USER)
-		account = IOMMUFD_ACCOUNT_NONE;
-	pages->account = account;
+	pages->mode = account;
+	pages->account = account_of(account, pages->unlimited);
 	kref_get(&owner->refs);
 	pages->owner = owner;
 	pages->uva = uva & PAGE_MASK;
 	pages->npages = ((uva & ~PAGE_MASK) + length - 1) / PAGE_SIZE + 1;
 	this_cpu_inc(nr_pages_objects);
+	return pages;
+}
+
+/* The same for a file, of which a reference is taken. */
+struct iopt_pages *iopt_pages_alloc_file(struct iommufd_owner *owner,
+					 enum iommufd_account account,
+					 struct file *file, unsigned long start,
+					 unsigned long length, bool writable)
+{
+	struct iopt_pages *pages;
+
+	pages = iopt_pages_alloc(owner, account, start, length, writable);
+	if (pages)
+		pages->file = get_file(file);
 	return pages;
 }
 
@@ -71,6 +95,8 @@ static void pages_release(struct kref *refs)
 	struct iopt_pages *pages = container_of(refs, struct iopt_pages, refs);
 
 	WARN_ON(!RB_EMPTY_ROOT(&pages->extents) && !READ_ONCE(pages->leak));
+	if (pages->file)
+		fput(pages->file);
 	iommufd_owner_put(pages->owner);
 	mutex_destroy(&pages->mutex);
 	kmem_cache_free(iopt_pages_cache, pages);
@@ -121,13 +147,16 @@ static long gup_read_only(struct mm_struct *mm, unsigned long uva,
 	return pin_user_pages_remote(mm, uva, npages, flags, out, NULL, NULL);
 }
 
-static long gup_some(struct iopt_pages *pages, unsigned long index,
-		     unsigned long npages, struct page **out)
+static long gup_some(struct iopt_pages *pages, struct iommufd_file_view *view,
+		     unsigned long index, unsigned long npages,
+		     struct page **out)
 {
 	unsigned long uva = pages->uva + index * PAGE_SIZE;
 	struct mm_struct *mm = pages->owner->mm;
 	long got;
 
+	if (pages->file)
+		return iommufd_file_pin(view, uva, npages, out);
 	if (pages->writable && mm == current->mm)
 		return pin_user_pages_fast(uva, npages,
 					   FOLL_WRITE | FOLL_LONGTERM, out);
@@ -157,6 +186,7 @@ struct pin_batch {
 	u64 *runs;
 	unsigned int cap;
 	unsigned int nruns;
+	struct iommufd_file_view view;
 };
 
 static void unpin_runs(const u64 *runs, unsigned int nruns, bool dirty)
@@ -263,7 +293,8 @@ static int pin_batched(struct iopt_pages *pages, struct pin_batch *batch,
 		npages = batch->cap -
 			 ((pages->uva >> PAGE_SHIFT) + index) % batch->cap;
 		npages = min(npages, last - index + 1);
-		got = gup_some(pages, index, npages, batch->pages);
+		got = gup_some(pages, &batch->view, index, npages,
+			       batch->pages);
 		if (got <= 0) {
 			/* GUP may return 0, which would never end. */
 			rc = got ? got : -EFAULT;
@@ -305,14 +336,20 @@ static int pin_gap(struct iopt_pages *pages, unsigned long first,
 		.pages = small_pages,
 		.runs = small_runs,
 		.cap = PIN_BATCH_SMALL,
+		.view = {
+			.file = pages->file,
+			.writable = pages->writable,
+			.end = pages->uva + (last + 1) * PAGE_SIZE,
+		},
 	};
+	unsigned int limit = READ_ONCE(pin_batch);
 	void *buf = NULL;
 	int rc;
 
 	BUILD_BUG_ON(sizeof(u64) != sizeof(struct page *));
 
 	/* Without memory for large batches small ones do. */
-	if (last - first >= PIN_BATCH_SMALL)
+	if (last - first >= PIN_BATCH_SMALL && limit > PIN_BATCH_SMALL)
 		buf = (void *)__get_free_pages(GFP_KERNEL_ACCOUNT |
 					       __GFP_NOWARN, 1);
 	if (buf) {
@@ -320,7 +357,9 @@ static int pin_gap(struct iopt_pages *pages, unsigned long first,
 		batch.runs = buf + PAGE_SIZE;
 		batch.cap = PIN_BATCH;
 	}
+	batch.cap = min(batch.cap, limit);
 	rc = pin_batched(pages, &batch, first, last, done);
+	iommufd_file_unview(&batch.view);
 	free_pages((unsigned long)buf, 1);
 	return rc;
 }
@@ -464,6 +503,105 @@ void iopt_pages_uncharge(struct iopt_pages *pages, unsigned long npages)
 	iommufd_owner_uncharge(pages->owner, pages->account, npages);
 }
 
+static unsigned long count_pinned(struct iopt_pages *pages)
+{
+	struct pfn_extent *ext;
+	unsigned long n = 0;
+
+	for (ext = pfn_extent_find(&pages->extents, 0); ext;
+	     ext = pfn_extent_next(ext))
+		n += ext->npages;
+	return n;
+}
+
+/**
+ * iopt_pages_charge_next() - Charge the process that is to pay, beside who pays
+ * @pages: pages; not those of a file: -EINVAL
+ * @next: who is to pay
+ * @unlimited: that has CAP_IPC_LOCK
+ * @change: out: for iopt_pages_change_owner(), unless its pages are NULL: @next
+ *	pays already, or has been charged already
+ *
+ * Return: 0, or as iommufd_owner_charge() and nothing changed.
+ * Context: may sleep; iommufd_ctx.change_lock held; takes @pages->mutex and
+ * mmap_lock of @next.
+ */
+int iopt_pages_charge_next(struct iopt_pages *pages, struct iommufd_owner *next,
+			   bool unlimited, struct iopt_pages_change *change)
+{
+	int rc;
+
+	change->pages = NULL;
+	if (!pages->file)
+		return -EINVAL;
+	rc = mutex_lock_killable(&pages->mutex);
+	if (rc)
+		return rc;
+	if (pages->changing || iommufd_owner_same(pages->owner, next))
+		goto out_unlock;
+	change->unlimited = unlimited;
+	change->account = account_of(pages->mode, unlimited);
+	change->charge = change->account;
+	change->uncharge = pages->account;
+	/* One user's processes share a limit: nothing changes for it. */
+	if (change->charge == IOMMUFD_ACCOUNT_USER &&
+	    change->uncharge == IOMMUFD_ACCOUNT_USER &&
+	    pages->owner->user == next->user) {
+		change->charge = IOMMUFD_ACCOUNT_NONE;
+		change->uncharge = IOMMUFD_ACCOUNT_NONE;
+	}
+	change->npages = count_pinned(pages);
+	rc = iommufd_owner_charge(next, change->charge, change->npages,
+				  unlimited);
+	if (rc)
+		goto out_unlock;
+	pages->changing = true;
+	iopt_pages_get(pages);
+	change->pages = pages;
+out_unlock:
+	mutex_unlock(&pages->mutex);
+	return rc;
+}
+
+/**
+ * iopt_pages_change_owner() - Let only the next one pay, or only who did
+ * @change: of iopt_pages_charge_next()
+ * @next: who was charged
+ * @undo: let pay who did
+ *
+ * What was pinned and unpinned since then was charged to who did.
+ *
+ * Context: may sleep; iommufd_ctx.change_lock held; takes iopt_pages.mutex and
+ * mmap_lock of both processes.
+ */
+void iopt_pages_change_owner(struct iopt_pages_change *change,
+			     struct iommufd_owner *next, bool undo)
+{
+	struct iopt_pages *pages = change->pages;
+	struct iommufd_owner *was = NULL;
+	unsigned long npages;
+
+	mutex_lock(&pages->mutex);
+	pages->changing = false;
+	if (undo) {
+		iommufd_owner_uncharge(next, change->charge, change->npages);
+	} else {
+		npages = count_pinned(pages);
+		iommufd_owner_correct(next, change->charge, change->npages,
+				      npages);
+		was = pages->owner;
+		iommufd_owner_uncharge(was, change->uncharge, npages);
+		kref_get(&next->refs);
+		pages->owner = next;
+		pages->account = change->account;
+		pages->unlimited = change->unlimited;
+	}
+	mutex_unlock(&pages->mutex);
+	if (was)
+		iommufd_owner_put(was);
+	iopt_pages_put(pages);
+}
+
 /**
  * iopt_pages_prepare_cut() - Let one user's range become two
  * @pages: pages
@@ -518,17 +656,27 @@ static void copy_page_part(struct page *page, size_t offset, void *data,
 static int rw_unpinned(struct iopt_pages *pages, unsigned long index,
 		       size_t offset, void *data, size_t length, bool write)
 {
+	unsigned long uva = pages->uva + index * PAGE_SIZE;
 	struct mm_struct *mm = pages->owner->mm;
+	struct iommufd_file_view view = {};
 	struct page *page;
 	long got;
 
-	if (!iommufd_owner_mmget(pages->owner))
-		return -EFAULT;
-	mmap_read_lock(mm);
-	got = pin_user_pages_remote(mm, pages->uva + index * PAGE_SIZE, 1,
-				    write ? FOLL_WRITE : 0, &page, NULL, NULL);
-	mmap_read_unlock(mm);
-	iommufd_owner_mmput(pages->owner);
+	if (pages->file) {
+		view.file = pages->file;
+		view.writable = write;
+		view.end = uva + PAGE_SIZE;
+		got = iommufd_file_pin(&view, uva, 1, &page);
+		iommufd_file_unview(&view);
+	} else {
+		if (!iommufd_owner_mmget(pages->owner))
+			return -EFAULT;
+		mmap_read_lock(mm);
+		got = pin_user_pages_remote(mm, uva, 1, write ? FOLL_WRITE : 0,
+					    &page, NULL, NULL);
+		mmap_read_unlock(mm);
+		iommufd_owner_mmput(pages->owner);
+	}
 	if (got != 1)
 		return got < 0 ? got : -EFAULT;
 
@@ -590,6 +738,16 @@ static unsigned long percpu_sum(long __percpu *counter)
 		sum += *per_cpu_ptr(counter, cpu);
 	return sum;
 }
+
+void iommufd_set_pin_memory(size_t bytes)
+{
+	size_t entries = bytes / (sizeof(struct page *) + sizeof(u64));
+
+	if (!bytes)
+		entries = PIN_BATCH;
+	WRITE_ONCE(pin_batch, clamp_t(size_t, entries, 1, PIN_BATCH));
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_set_pin_memory, IOMMUFD);
 
 unsigned long iopt_pages_count_objects(void)
 {

@@ -13,18 +13,23 @@
 #include "owner.h"
 #include "pfn_runs.h"
 
+struct file;
 struct page;
 
 /**
  * struct iopt_pages - user memory behind one or more areas
  * @refs: one per area
  * @writable: devices may write; the pages are pinned for writing
- * @unlimited: the process that mapped had CAP_IPC_LOCK
+ * @unlimited: who pays had CAP_IPC_LOCK when it began to
  * @leak: never unpin again: an IOMMU driver did not unmap when told to, so a
  *	device may still reach these pages; only ever set, before the unpin
- * @account: whom pinned pages are charged to
- * @owner: whose memory
- * @uva: address of the first page
+ * @changing: whose memory it is to be has been charged, too; @mutex
+ * @mode: whom pinned pages are charged to, as the context says
+ * @account: the same, but nobody if there is no limit; of a file it may change, as
+ *	@unlimited and @owner may, under @mutex
+ * @owner: whose memory, or who pays for that of @file
+ * @file: a memfd, with a reference, or NULL: memory of @owner
+ * @uva: address of the first page, or its offset in @file
  * @npages: pages in all
  * @mutex: protects what is pinned
  * @extents: tree of struct pfn_extent, the pinned pages; @mutex
@@ -40,8 +45,11 @@ struct iopt_pages {
 	bool writable;
 	bool unlimited;
 	bool leak;
+	bool changing;
+	u8 mode;
 	u8 account;
 	struct iommufd_owner *owner;
+	struct file *file;
 	unsigned long uva;
 	unsigned long npages;
 
@@ -50,10 +58,32 @@ struct iopt_pages {
 	struct pfn_extent first;
 };
 
+/**
+ * struct iopt_pages_change - another process is about to pay for pages
+ * @pages: pages, with a reference
+ * @npages: how many of them the other one was charged
+ * @unlimited: the other one has CAP_IPC_LOCK
+ * @account: whom pinned pages will be charged to
+ * @charge: how the other one was charged; not twice where both share a limit
+ * @uncharge: the same for who paid
+ */
+struct iopt_pages_change {
+	struct iopt_pages *pages;
+	unsigned long npages;
+	bool unlimited;
+	enum iommufd_account account;
+	enum iommufd_account charge;
+	enum iommufd_account uncharge;
+};
+
 struct iopt_pages *iopt_pages_alloc(struct iommufd_owner *owner,
 				    enum iommufd_account account,
 				    unsigned long uva, unsigned long length,
 				    bool writable);
+struct iopt_pages *iopt_pages_alloc_file(struct iommufd_owner *owner,
+					 enum iommufd_account account,
+					 struct file *file, unsigned long start,
+					 unsigned long length, bool writable);
 void iopt_pages_get(struct iopt_pages *pages);
 void iopt_pages_put(struct iopt_pages *pages);
 
@@ -62,6 +92,10 @@ int iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
 unsigned long iopt_pages_unpin(struct iopt_pages *pages, unsigned long first,
 			       unsigned long last);
 void iopt_pages_uncharge(struct iopt_pages *pages, unsigned long npages);
+int iopt_pages_charge_next(struct iopt_pages *pages, struct iommufd_owner *next,
+			   bool unlimited, struct iopt_pages_change *change);
+void iopt_pages_change_owner(struct iopt_pages_change *change,
+			     struct iommufd_owner *next, bool undo);
 int iopt_pages_prepare_cut(struct iopt_pages *pages, unsigned long index);
 void iopt_pages_list(struct iopt_pages *pages, unsigned long first,
 		     unsigned long last, struct page **out);

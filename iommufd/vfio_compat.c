@@ -403,15 +403,18 @@ static int check_range(unsigned long iova, unsigned long size)
 
 static bool all_coherent(struct iommufd_ioas *ioas)
 {
+	bool any = false, coherent = true;
 	struct iommufd_hwpt *hwpt;
-	bool coherent;
 
 	mutex_lock(&ioas->mutex);
-	coherent = !list_empty(&ioas->hwpts);
-	list_for_each_entry(hwpt, &ioas->hwpts, item)
+	list_for_each_entry(hwpt, &ioas->hwpts, item) {
+		if (!hwpt->groups)
+			continue;
+		any = true;
 		coherent &= hwpt->enforce_cache_coherency;
+	}
 	mutex_unlock(&ioas->mutex);
-	return coherent;
+	return any && coherent;
 }
 
 /*

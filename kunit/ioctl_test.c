@@ -121,6 +121,16 @@ static void ioctl_table(struct kunit *test)
 		{ IOMMU_IOAS_UNMAP, 24 },
 		{ IOMMU_OPTION, 24 },
 		{ IOMMU_VFIO_IOAS, 12 },
+		{ IOMMU_HWPT_ALLOC, 24 },
+		{ IOMMU_GET_HW_INFO, 32 },
+		{ IOMMU_HWPT_SET_DIRTY_TRACKING, 16 },
+		{ IOMMU_HWPT_GET_DIRTY_BITMAP, 48 },
+		{ IOMMU_HWPT_INVALIDATE, 32 },
+		{ IOMMU_FAULT_QUEUE_ALLOC, 16 },
+		{ IOMMU_IOAS_MAP_FILE, 40 },
+		{ IOMMU_VIOMMU_ALLOC, 24 },
+		{ IOMMU_VDEVICE_ALLOC, 24 },
+		{ IOMMU_IOAS_CHANGE_PROCESS, 8 },
 	};
 	unsigned int i, n = 0;
 

@@ -295,7 +295,7 @@ static void object_random(struct kunit *test)
 	for (round = 0; round != 20 * kt_rounds; round++) {
 		w->destroyed = 0;
 		for (n = 0; n != MAX_OBJECTS; n++) {
-			objs[n] = make(test, w, kt_chance(3) ? &kernel_ops : &user_ops);
+			objs[n] = make(test, w, &user_ops);
 			t = container_of(objs[n], struct test_object, obj);
 			for (i = 0; n && i != ARRAY_SIZE(t->needs); i++) {
 				unsigned int needed = kt_random(n);

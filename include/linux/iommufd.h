@@ -18,10 +18,15 @@
 
 struct device;
 struct file;
+struct iommu_domain;
 struct iommu_group;
+struct iommu_hwpt_pgfault;
+struct iommu_ops;
 struct iommufd_access;
 struct iommufd_ctx;
 struct iommufd_device;
+struct iommufd_dirty_bitmap;
+struct iommufd_foreign;
 struct module;
 struct page;
 
@@ -74,9 +79,13 @@ void iommufd_ctx_put(struct iommufd_ctx *ictx);
  * @IOMMUFD_BIND_OWNER_HELD: the caller already holds DMA ownership of the
  *	group (vfio.ko takes it at SET_CONTAINER) and keeps it until unbind;
  *	else bind takes it
+ * @IOMMUFD_BIND_IN_CTX: the device belongs to a foreign object of the same
+ *	context, which unbinds it at the latest when the context goes; so it
+ *	holds no reference on the context
  */
 enum iommufd_bind_flags {
 	IOMMUFD_BIND_OWNER_HELD = 1 << 0,
+	IOMMUFD_BIND_IN_CTX = 1 << 1,
 };
 
 /**
@@ -118,16 +127,17 @@ struct iommufd_device *iommufd_device_bind_group(struct iommufd_ctx *ictx,
 void iommufd_device_unbind(struct iommufd_device *idev);
 
 /**
- * iommufd_device_attach() - Let a device do DMA through an IOAS
+ * iommufd_device_attach() - Let a device do DMA through an address space
  * @idev: device, not attached
- * @pt_id: in: id of an IOAS; out: id of the page table (HWPT) in use
+ * @pt_id: in: id of an IOAS or of an HWPT; out: id of the HWPT in use
  *
- * Finds an IOMMU domain of the IOAS that fits the device, or makes one and
- * fills it with all mappings.
+ * For an IOAS finds an IOMMU domain of it that fits the device, or makes one
+ * and fills it with all mappings.
  *
- * Return: 0, or -ENOENT no such IOAS; -EBUSY already attached; -EINVAL the IO
- * pages are larger than CPU pages; -EADDRINUSE the device reserves IOVAs that
- * are mapped or promised, or a mapping is not aligned to its IO pages; -EFAULT,
+ * Return: 0, or -ENOENT no such IOAS or HWPT; -EBUSY already attached, or the
+ * group is, elsewhere; -EINVAL the IO pages are larger than CPU pages, or the
+ * HWPT does not fit the device; -EADDRINUSE the device reserves IOVAs that are
+ * mapped or promised, or a mapping is not aligned to its IO pages; -EFAULT,
  * -ENOMEM from pinning; -EINTR.
  */
 int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id);
@@ -135,8 +145,193 @@ int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id);
 /** iommufd_device_detach() - Undo iommufd_device_attach(); DMA is blocked */
 void iommufd_device_detach(struct iommufd_device *idev);
 
+/**
+ * iommufd_device_replace() - Attach a device elsewhere
+ * @idev: device, attached
+ * @pt_id: as for iommufd_device_attach()
+ *
+ * The whole IOMMU group moves.  6.1 cannot do that atomically: DMA is blocked
+ * for a moment.
+ *
+ * Return: 0; -EINVAL not attached; as iommufd_device_attach(), and the device is
+ * where it was before.
+ */
+int iommufd_device_replace(struct iommufd_device *idev, u32 *pt_id);
+
+/**
+ * iommufd_device_pasid_attach() - Attach one PASID of a device
+ * @idev: device
+ * @pasid: process address space id, not 0
+ * @pt_id: in and out: id of an HWPT that was made with IOMMU_HWPT_ALLOC_PASID
+ *
+ * Return: 0; -ENOENT no such HWPT; -EINVAL the device has no such PASID, or what
+ * @pt_id is, or what the device itself is attached to, is not for PASIDs; -EBUSY
+ * the PASID is attached; the IOMMU driver's error.
+ */
+int iommufd_device_pasid_attach(struct iommufd_device *idev, u32 pasid,
+				u32 *pt_id);
+
+/**
+ * iommufd_device_pasid_replace() - Attach a PASID elsewhere, without a gap
+ *
+ * As iommufd_device_pasid_attach(), but -EINVAL if @pasid is not attached.
+ */
+int iommufd_device_pasid_replace(struct iommufd_device *idev, u32 pasid,
+				 u32 *pt_id);
+
+/** iommufd_device_pasid_detach() - Undo attach, if @pasid is attached */
+void iommufd_device_pasid_detach(struct iommufd_device *idev, u32 pasid);
+
 /** iommufd_device_to_ctx() - The context of a device; no new reference */
 struct iommufd_ctx *iommufd_device_to_ctx(struct iommufd_device *idev);
+
+/**
+ * iommufd_device_report_fault() - Hand a page request to userspace
+ * @idev: device that waits
+ * @fault: flags, pasid, grpid, perm, addr, length; the rest is filled in
+ *
+ * Goes to the fault queue of the HWPT that the PASID, or if that is not
+ * attached and the device is attached to a nested HWPT, the device is attached
+ * to.  The answer comes through iommufd_hw_ops.page_response: from userspace, or
+ * IOMMUFD_PAGE_RESP_INVALID when the HWPT, the attachment or the queue goes.
+ * Requests without IOMMU_PGFAULT_FLAGS_LAST_PAGE are not answered.
+ *
+ * Return: 0; -ENODEV nobody handles it, -EBUSY the queue is full, -ENOMEM: then
+ * the caller answers.
+ */
+int iommufd_device_report_fault(struct iommufd_device *idev,
+				const struct iommu_hwpt_pgfault *fault);
+
+/* ------------------------------------------------------------------ */
+/* IOMMU drivers that can do more than the iommu_ops of 6.1 */
+
+/**
+ * struct iommufd_user_data - a driver's own data from userspace
+ * @type: what it is
+ * @len: bytes
+ * @data: a copy
+ */
+struct iommufd_user_data {
+	u32 type;
+	u32 len;
+	const void *data;
+};
+
+/**
+ * struct iommufd_user_array - an array of a driver's own entries
+ * @type: what they are
+ * @uptr: user address
+ * @entry_len: bytes of each
+ * @entry_num: how many; set it to how many were done, also after an error
+ */
+struct iommufd_user_array {
+	u32 type;
+	u64 uptr;
+	u32 entry_len;
+	u32 entry_num;
+};
+
+/**
+ * iommufd_copy_user_data() - Get a struct from userspace
+ * @dst: struct as the driver knows it; what userspace does not know is zeroed
+ * @size: its size
+ * @min_size: of its first published form
+ * @src: the caller's
+ * @type: that @src must have
+ *
+ * Return: 0; -EINVAL another type, or shorter than @min_size; -E2BIG a byte
+ * beyond @size is not zero.
+ */
+int iommufd_copy_user_data(void *dst, size_t size, size_t min_size,
+			   const struct iommufd_user_data *src, u32 type);
+
+/** iommufd_copy_user_entry() - The same for entry @index of an array; -EFAULT */
+int iommufd_copy_user_entry(void *dst, size_t size, size_t min_size,
+			    const struct iommufd_user_array *src, u32 type,
+			    u32 index);
+
+/**
+ * iommufd_dirty_bitmap_set() - Note that IOVAs were written to
+ * @bitmap: given to iommufd_hw_ops.read_dirty
+ * @iova: first IOVA
+ * @length: bytes; parts outside the range of the call are ignored
+ *
+ * Context: any; does not sleep.
+ */
+void iommufd_dirty_bitmap_set(struct iommufd_dirty_bitmap *bitmap,
+			      unsigned long iova, unsigned long length);
+
+/**
+ * struct iommufd_hw_ops - what an IOMMU driver adds for userspace
+ * @owner: module; held as long as a domain of it is used
+ * @iommu_ops: the devices with these iommu_ops are meant
+ * @capabilities: IOMMU_HW_CAP_* of a device
+ * @pasid_bits: width of a device's PASIDs, 0 for none
+ * @hw_info: data for IOMMU_GET_HW_INFO.  @type: in: IOMMU_HW_INFO_TYPE_DEFAULT or
+ *	the wanted one, out: what it is; @length: out.  Returns kmalloc() memory or
+ *	ERR_PTR(-EOPNOTSUPP, -ENOMEM)
+ * @domain_alloc: a paging domain, ready to be filled before anything is attached;
+ *	@flags: IOMMU_HWPT_ALLOC_*; @data: NULL for none.  Its @type must be
+ *	IOMMU_DOMAIN_UNMANAGED; iommu_domain_free() frees it
+ * @domain_alloc_nested: a stage-1 domain on top of @parent, which @domain_alloc
+ *	made with IOMMU_HWPT_ALLOC_NEST_PARENT.  iommu_attach_group() attaches it
+ * @set_dirty_tracking: of a domain made with IOMMU_HWPT_ALLOC_DIRTY_TRACKING
+ * @read_dirty: call iommufd_dirty_bitmap_set() for each dirty IO page of the
+ *	range, which may be mapped in parts only, and clean it if @clear
+ * @cache_invalidate: of a nested domain; entries in their order
+ * @set_pasid: attach a PASID of a device to a domain, whatever it was attached to
+ *	before, or, after an error, leave it as it was; NULL blocks it and cannot
+ *	fail
+ * @enable_iopf: the device's page requests are wanted from now on
+ * @disable_iopf: undo
+ * @page_response: answer a page request; @code: IOMMUFD_PAGE_RESP_*.  Must not
+ *	sleep
+ *
+ * Nobody maps, unmaps, attaches or detaches while @set_dirty_tracking or
+ * @read_dirty is called; @set_pasid is for the driver to lock against that.
+ * @set_pasid, @enable_iopf, @disable_iopf and attaching must not wait for
+ * iommufd_device_report_fault().
+ *
+ * All may sleep unless they say otherwise.  Only @owner, @iommu_ops,
+ * @capabilities and @pasid_bits are mandatory; without one of the others its
+ * commands are EOPNOTSUPP.
+ */
+struct iommufd_hw_ops {
+	struct module *owner;
+	const struct iommu_ops *iommu_ops;
+	u64 (*capabilities)(struct device *dev);
+	unsigned int (*pasid_bits)(struct device *dev);
+	void *(*hw_info)(struct device *dev, u32 *type, u32 *length);
+	struct iommu_domain *(*domain_alloc)(struct device *dev, u32 flags,
+					     const struct iommufd_user_data *data);
+	struct iommu_domain *(*domain_alloc_nested)(struct device *dev,
+						    struct iommu_domain *parent,
+						    u32 flags,
+						    const struct iommufd_user_data *data);
+	int (*set_dirty_tracking)(struct iommu_domain *domain, bool enable);
+	int (*read_dirty)(struct iommu_domain *domain, unsigned long iova,
+			  unsigned long length, bool clear,
+			  struct iommufd_dirty_bitmap *bitmap);
+	int (*cache_invalidate)(struct iommu_domain *domain,
+				struct iommufd_user_array *array);
+	int (*set_pasid)(struct device *dev, u32 pasid,
+			 struct iommu_domain *domain);
+	int (*enable_iopf)(struct device *dev);
+	void (*disable_iopf)(struct device *dev);
+	void (*page_response)(struct device *dev,
+			      const struct iommu_hwpt_pgfault *fault, u32 code);
+};
+
+/**
+ * iommufd_hw_register() - Announce an IOMMU driver's operations
+ * @ops: valid until unregister
+ *
+ * Return: 0, -EBUSY there are some for these iommu_ops, -ENOMEM.
+ */
+int iommufd_hw_register(const struct iommufd_hw_ops *ops);
+
+/** iommufd_hw_unregister() - Undo; no domain of it is in use any more */
+void iommufd_hw_unregister(const struct iommufd_hw_ops *ops);
 
 /* ------------------------------------------------------------------ */
 /* In-kernel access */
@@ -147,7 +342,8 @@ struct iommufd_ctx *iommufd_device_to_ctx(struct iommufd_device *idev);
  * @unmap: the range is about to be unmapped: the user must let go of all that
  *	it pinned in it before it returns, also in calls to pin that are still
  *	under way when they return.  Called again a few times if pins remain,
- *	also for other users' ranges; then the unmap fails with -EBUSY.  May
+ *	also for other users' ranges; then the unmap fails with -EBUSY.  Length
+ *	ULONG_MAX, with IOVA 0, means everything, the last IOVA too.  May
  *	sleep.  Must not call attach, detach or destroy of the same access.
  */
 struct iommufd_access_ops {
@@ -178,6 +374,18 @@ struct iommufd_access *
 iommufd_access_create(struct iommufd_ctx *ictx,
 		      const struct iommufd_access_ops *ops, void *data,
 		      u32 *id);
+
+/**
+ * iommufd_access_replace() - Attach an access elsewhere
+ * @access: access, attached or not
+ * @ioas_id: id
+ *
+ * As iommufd_access_detach() and iommufd_access_attach().
+ *
+ * Return: 0; as iommufd_access_attach(), and the access is where it was, though
+ * it was asked to unpin everything.
+ */
+int iommufd_access_replace(struct iommufd_access *access, u32 ioas_id);
 
 /** iommufd_access_destroy() - Detach if attached, and free */
 void iommufd_access_destroy(struct iommufd_access *access);
@@ -236,6 +444,123 @@ void iommufd_access_unpin_pages(struct iommufd_access *access,
  */
 int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 		      void *data, size_t length, unsigned int flags);
+
+/* ------------------------------------------------------------------ */
+/* Objects and commands of other modules, such as a mock IOMMU */
+
+/**
+ * struct iommufd_foreign_ops - a type of object that another module makes
+ * @owner: module; held as long as such an object exists
+ * @destroy: undo and free @data: IOMMU_DESTROY of the id, or the context goes.
+ *	Cannot fail
+ */
+struct iommufd_foreign_ops {
+	struct module *owner;
+	void (*destroy)(void *data);
+};
+
+/**
+ * iommufd_foreign_reserve() - Begin to make an object
+ * @ictx: context
+ * @ops: its type
+ * @id: out: an id that no look-up finds yet
+ *
+ * Return: the object, for iommufd_foreign_publish() or iommufd_foreign_abort(),
+ * or ERR_PTR(-ENOMEM), ERR_PTR(-ENODEV): @ops->owner is being unloaded.
+ */
+struct iommufd_foreign *
+iommufd_foreign_reserve(struct iommufd_ctx *ictx,
+			const struct iommufd_foreign_ops *ops, u32 *id);
+
+/** iommufd_foreign_publish() - Let the id be found; cannot fail */
+void iommufd_foreign_publish(struct iommufd_foreign *foreign, void *data);
+
+/** iommufd_foreign_abort() - Give back an object that was never published */
+void iommufd_foreign_abort(struct iommufd_foreign *foreign);
+
+/**
+ * iommufd_foreign_get() - Look up an object and use it
+ * @ictx: context
+ * @id: id
+ * @ops: type that it must have
+ * @data: out: what it was published with
+ *
+ * It is not destroyed before iommufd_foreign_put().
+ *
+ * Return: the object, or ERR_PTR(-ENOENT).
+ */
+struct iommufd_foreign *
+iommufd_foreign_get(struct iommufd_ctx *ictx, u32 id,
+		    const struct iommufd_foreign_ops *ops, void **data);
+
+/** iommufd_foreign_put() - Undo iommufd_foreign_get() */
+void iommufd_foreign_put(struct iommufd_foreign *foreign);
+
+/**
+ * struct iommufd_extra_ioctl - a command of another module on /dev/iommu
+ * @owner: module; held while the command is at work
+ * @cmd: number, none of iommufd's or VFIO's
+ * @size: of its struct, whose first member is its size; at most PAGE_SIZE
+ * @min_size: of the struct's first published form
+ * @execute: @cmd: copy of the struct, as long as @size, padded with zeros;
+ *	@ubuffer, @user_size: the caller's, to answer.  Returns what ioctl returns
+ */
+struct iommufd_extra_ioctl {
+	struct module *owner;
+	unsigned int cmd;
+	size_t size;
+	size_t min_size;
+	long (*execute)(struct iommufd_ctx *ictx, void *cmd,
+			void __user *ubuffer, size_t user_size);
+};
+
+/** iommufd_extra_ioctl_register() - Add a command; -EBUSY: there is one */
+int iommufd_extra_ioctl_register(const struct iommufd_extra_ioctl *ioctl);
+
+/**
+ * iommufd_extra_ioctl_unregister() - Undo, in module_exit
+ *
+ * Calls at work hold the module, so there are none.
+ */
+void iommufd_extra_ioctl_unregister(const struct iommufd_extra_ioctl *ioctl);
+
+/**
+ * iommufd_hwpt_call() - Call a function with the domain of an HWPT
+ * @ictx: context
+ * @id: of an HWPT
+ * @fn: called with the HWPT in use
+ * @data: for @fn
+ *
+ * Return: what @fn returns, or -ENOENT.
+ */
+int iommufd_hwpt_call(struct iommufd_ctx *ictx, u32 id,
+		      int (*fn)(struct iommu_domain *domain, void *data),
+		      void *data);
+
+/** iommufd_device_call() - The same for a device made by iommufd_device_bind() */
+int iommufd_device_call(struct iommufd_ctx *ictx, u32 id,
+			int (*fn)(struct device *dev, void *data), void *data);
+
+/**
+ * iommufd_ioas_reserve() - Deny IOVAs to mappings, for good
+ * @ictx: context
+ * @ioas_id: id
+ * @iova: first IOVA
+ * @length: bytes
+ *
+ * Return: 0, -EINVAL length 0, -EOVERFLOW, -ENOENT, -EADDRINUSE mapped or
+ * promised to userspace, -ENOMEM.
+ */
+int iommufd_ioas_reserve(struct iommufd_ctx *ictx, u32 ioas_id, u64 iova,
+			 u64 length);
+
+/**
+ * iommufd_set_pin_memory() - Limit the memory for pinning, for tests
+ * @bytes: that one call may use for what it pins at a time; 0 for the default
+ *
+ * Small numbers make many batches.  For all of the system.
+ */
+void iommufd_set_pin_memory(size_t bytes);
 
 /* ------------------------------------------------------------------ */
 /* For the VFIO bridge: namespace IOMMUFD_VFIO */
