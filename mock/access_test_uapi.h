@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Interface of /dev/iommufd_access_test: one in-kernel access per open file.
+ * Interface of /dev/iommufd_access_test: one in-kernel access and one PCI device
+ * per open file.
  *
  * For selftests only.  Errors are those of the function of
  * include/linux/iommufd.h that a command stands for; in addition EINVAL when
- * there is no access yet (CREATE first) or there is one already, and ENOENT for
- * an unknown pin_id.
+ * there is no access or device yet (CREATE or BIND first) or there is one
+ * already, and ENOENT for an unknown pin_id.
  */
 #ifndef MOCK_ACCESS_TEST_UAPI_H
 #define MOCK_ACCESS_TEST_UAPI_H
@@ -150,6 +151,37 @@ struct access_test_compat {
 	__u32 out_ioas_id;
 };
 
+#define ACCESS_TEST_NAME_LENGTH 32
+
+/**
+ * struct access_test_bind - act as the driver of a PCI device
+ * @iommufd: open file descriptor of /dev/iommu
+ * @out_dev_id: the device's object id in the iommufd context
+ * @name: domain:bus:device.function as in sysfs, with its final 0
+ *
+ * From then on the device can do DMA.  The registers are for userspace, by
+ * resource0 in sysfs.
+ *
+ * Errors: as iommufd_device_bind() (EPERM: it has a driver); ENODEV also: no such
+ * device; EBUSY it has a driver that leaves DMA to others; what
+ * pci_enable_device() says.
+ */
+struct access_test_bind {
+	__s32 iommufd;
+	__u32 out_dev_id;
+	char name[ACCESS_TEST_NAME_LENGTH];
+};
+
+/**
+ * struct access_test_pasid - attach a PASID of the device
+ * @pasid: PASID
+ * @pt_id: in and out
+ */
+struct access_test_pasid {
+	__u32 pasid;
+	__u32 pt_id;
+};
+
 #define ACCESS_TEST_CREATE _IOWR(ACCESS_TEST_TYPE, 0, struct access_test_create)
 #define ACCESS_TEST_DESTROY _IO(ACCESS_TEST_TYPE, 1)
 #define ACCESS_TEST_ATTACH _IOW(ACCESS_TEST_TYPE, 2, __u32)
@@ -162,5 +194,17 @@ struct access_test_compat {
 #define ACCESS_TEST_MODE _IOW(ACCESS_TEST_TYPE, 9, struct access_test_mode)
 #define ACCESS_TEST_STATS _IOWR(ACCESS_TEST_TYPE, 10, struct access_test_stats)
 #define ACCESS_TEST_COMPAT _IOWR(ACCESS_TEST_TYPE, 11, struct access_test_compat)
+/*
+ * The device.  ATTACH and REPLACE take a pt_id and give the HWPT's id; when that
+ * cannot be written they are EFAULT, and only ATTACH is undone.  DETACH is EINVAL
+ * for one that is not attached; UNBIND and close() detach first.
+ */
+#define ACCESS_TEST_DEVICE_BIND _IOWR(ACCESS_TEST_TYPE, 12, struct access_test_bind)
+#define ACCESS_TEST_DEVICE_UNBIND _IO(ACCESS_TEST_TYPE, 13)
+#define ACCESS_TEST_DEVICE_ATTACH _IOWR(ACCESS_TEST_TYPE, 14, __u32)
+#define ACCESS_TEST_DEVICE_DETACH _IO(ACCESS_TEST_TYPE, 15)
+#define ACCESS_TEST_DEVICE_REPLACE _IOWR(ACCESS_TEST_TYPE, 16, __u32)
+#define ACCESS_TEST_PASID_ATTACH _IOWR(ACCESS_TEST_TYPE, 17, struct access_test_pasid)
+#define ACCESS_TEST_PASID_REPLACE _IOWR(ACCESS_TEST_TYPE, 18, struct access_test_pasid)
 
 #endif

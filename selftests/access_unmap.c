@@ -381,6 +381,33 @@ static void test_detach(void)
 	ok(!iommu_destroy_id(fd, other), "the other IOAS is free");
 }
 
+/* "Everything" is a length that does not reach the last IOVA by itself. */
+static void test_last_iova(void)
+{
+	uint32_t top = ioas_new(fd);
+	struct pin pin;
+	int at;
+
+	ok(!ioas_map_at(fd, top, mem, PAGE, 0 - PAGE, IOAS_RW),
+	   "map the last page that there is");
+	at = access_new(fd, top);
+	ok(!access_pin(at, UINT64_MAX, 1, PIN_WRITE, &pin) && pinned() == 1,
+	   "pin its last byte");
+	ok(!access_detach(at) && access_stats(at).pins == 0 && pinned() == 0,
+	   "detaching the access unpins it");
+	close(at);
+	at = access_new(fd, top);
+	ok(!access_pin(at, UINT64_MAX, 1, PIN_WRITE, &pin), "pin it again");
+	close(at);
+	ok(pinned() == 0, "closing the access, too");
+	at = access_new(fd, top);
+	ok(!access_pin(at, UINT64_MAX, 1, PIN_WRITE, &pin), "and again");
+	ok(!ioas_unmap(fd, top, 0 - PAGE, PAGE, NULL) &&
+	   access_stats(at).pins == 0 && pinned() == 0, "unmap asks for it");
+	close(at);
+	ok(!iommu_destroy_id(fd, top), "its IOAS is free");
+}
+
 int main(void)
 {
 	fd = iommu_open();
@@ -400,6 +427,7 @@ int main(void)
 	test_hold_and_kill();
 	test_refuse_and_kill();
 	test_detach();
+	test_last_iova();
 	close(fd);
 	ok(iommufd_stat("objects") == 0 && iommufd_stat("areas") == 0 &&
 	   pinned() == 0, "nothing is left");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The test module's in-kernel access, for the selftests. */
+/* The test module's in-kernel access, and its PCI device, for the selftests. */
 #ifndef SELFTESTS_ACCESS_UTIL_H
 #define SELFTESTS_ACCESS_UTIL_H
 
@@ -171,6 +171,67 @@ static inline struct access_test_stats access_stats_wait(int at, uint64_t calls)
 static inline struct access_test_stats access_stats(int at)
 {
 	return access_stats_wait(at, 0);
+}
+
+/* ------------------------------------------------------------------ */
+/* The PCI device */
+
+static inline int device_bind(int at, int iommufd, const char *name,
+			      uint32_t *id)
+{
+	struct access_test_bind cmd = { .iommufd = iommufd };
+	int rc;
+
+	memcpy(cmd.name, name, strnlen(name, sizeof(cmd.name) - 1));
+	rc = ioctl(at, ACCESS_TEST_DEVICE_BIND, &cmd);
+	*id = cmd.out_dev_id;
+	return rc;
+}
+
+/* For binds that must fail: there is nothing to keep. */
+static inline int device_bind_only(int at, int iommufd, const char *name)
+{
+	uint32_t id;
+
+	return device_bind(at, iommufd, name, &id);
+}
+
+static inline int device_unbind(int at)
+{
+	return ioctl(at, ACCESS_TEST_DEVICE_UNBIND);
+}
+
+/* @hwpt: out: where it is attached; may be NULL */
+static inline int device_attach(int at, uint32_t pt, uint32_t *hwpt)
+{
+	int rc = ioctl(at, ACCESS_TEST_DEVICE_ATTACH, &pt);
+
+	if (hwpt)
+		*hwpt = pt;
+	return rc;
+}
+
+static inline int device_detach(int at)
+{
+	return ioctl(at, ACCESS_TEST_DEVICE_DETACH);
+}
+
+static inline int device_replace(int at, uint32_t pt, uint32_t *hwpt)
+{
+	int rc = ioctl(at, ACCESS_TEST_DEVICE_REPLACE, &pt);
+
+	if (hwpt)
+		*hwpt = pt;
+	return rc;
+}
+
+/* @nr: ACCESS_TEST_PASID_* */
+static inline int device_pasid(int at, unsigned long nr, uint32_t pasid,
+			       uint32_t pt)
+{
+	struct access_test_pasid cmd = { .pasid = pasid, .pt_id = pt };
+
+	return ioctl(at, nr, &cmd);
 }
 
 #endif

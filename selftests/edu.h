@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * QEMU's `edu` device as a DMA engine behind VFIO.
+ * QEMU's `edu` device as a DMA engine, behind VFIO or bound natively.
  *
  * It copies between memory and a buffer of 4096 bytes inside the device that
  * no CPU can read.  So a check of DMA goes memory -> device -> other memory.
@@ -145,6 +145,30 @@ static inline int edu_init(struct edu *edu, int device)
 	edu->found_busy = edu_read64(edu, EDU_REG_CMD) & EDU_CMD_START;
 	edu_idle(edu);
 	return edu_command(device, cfg.offset, PCI_COMMAND_MASTER, 0);
+}
+
+/*
+ * The same for a device that the test module has bound, and that is not attached
+ * yet: until the transfer of an earlier user is over, its DMA is blocked.
+ */
+static inline void edu_init_native(struct edu *edu, const char *bdf)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	void *regs;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource0", bdf);
+	edu->fd = open(path, O_RDWR | O_SYNC | O_CLOEXEC);
+	if (edu->fd < 0 || fstat(edu->fd, &st))
+		bail("open %s", path);
+	regs = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		    edu->fd, 0);
+	if (regs == MAP_FAILED)
+		bail("mmap of %s", path);
+	edu->bar = regs;
+	edu->bar_size = st.st_size;
+	edu->found_busy = edu_read64(edu, EDU_REG_CMD) & EDU_CMD_START;
+	edu_idle(edu);
 }
 
 /* The register mapping holds the device open too, so it goes first. */

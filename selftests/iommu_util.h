@@ -122,6 +122,22 @@ static inline int ioas_copy_at(int fd, uint32_t dst, uint32_t src,
 	return ioctl(fd, IOMMU_IOAS_COPY, &cmd);
 }
 
+/* @n: in: entries of @ranges; out: entries there are */
+static inline int ioas_ranges(int fd, uint32_t ioas,
+			      struct iommu_iova_range *ranges, uint32_t *n)
+{
+	struct iommu_ioas_iova_ranges cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = ioas,
+		.num_iovas = *n,
+		.allowed_iovas = (uintptr_t)ranges,
+	};
+	int rc = ioctl(fd, IOMMU_IOAS_IOVA_RANGES, &cmd);
+
+	*n = cmd.num_iovas;
+	return rc;
+}
+
 /* What IOVAs and lengths must be multiples of */
 static inline uint64_t ioas_alignment(int fd, uint32_t ioas)
 {
@@ -246,13 +262,22 @@ static inline uint64_t file_value(const char *path, const char *name)
 	bail("no %s in %s", name, path);
 }
 
+/* A module parameter of iommufd.ko that is a bool */
+static inline void iommufd_param(const char *name, bool on)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/module/iommufd/parameters/%s", name);
+	f = fopen(path, "we");
+	if (!f || fputs(on ? "Y" : "N", f) == EOF || fclose(f))
+		bail("set %s", name);
+}
+
 /* Whether groups behind like IOMMUs share a domain; holds for the next attach */
 static inline void share_domains(bool share)
 {
-	FILE *f = fopen("/sys/module/iommufd/parameters/share_domains", "we");
-
-	if (!f || fputs(share ? "Y" : "N", f) == EOF || fclose(f))
-		bail("set share_domains");
+	iommufd_param("share_domains", share);
 }
 
 /* A counter of iommufd.ko: contexts, objects, areas, pages, pinned_pages */

@@ -39,20 +39,6 @@ static int allow_one(uint64_t start, uint64_t last)
 	return allow(&range, 1);
 }
 
-static int get_ranges(struct iommu_iova_range *ranges, uint32_t *n)
-{
-	struct iommu_ioas_iova_ranges cmd = {
-		.size = sizeof(cmd),
-		.ioas_id = ioas,
-		.num_iovas = *n,
-		.allowed_iovas = (uintptr_t)ranges,
-	};
-	int rc = ioctl(fd, IOMMU_IOAS_IOVA_RANGES, &cmd);
-
-	*n = cmd.num_iovas;
-	return rc;
-}
-
 static bool inside(uint64_t iova, uint64_t length, uint64_t start,
 		   uint64_t last)
 {
@@ -207,21 +193,21 @@ static void test_ranges(void)
 
 	memset(ranges, 0xa5, sizeof(ranges));
 	n = 0;
-	fails(get_ranges(NULL, &n), EMSGSIZE, "no room");
+	fails(ioas_ranges(fd, ioas, NULL, &n), EMSGSIZE, "no room");
 	ok(n == 1, "one range is there");
 	n = 1;
-	ok(!get_ranges(ranges, &n) && n == 1, "exact room");
+	ok(!ioas_ranges(fd, ioas, ranges, &n) && n == 1, "exact room");
 	ok(ranges[0].start == 0 && ranges[0].last == UINT64_MAX,
 	   "with nothing attached all is allowed");
 	n = 4;
-	ok(!get_ranges(ranges, &n) && n == 1, "too much room");
+	ok(!ioas_ranges(fd, ioas, ranges, &n) && n == 1, "too much room");
 	ok(ranges[1].start == 0xa5a5a5a5a5a5a5a5ULL,
 	   "the entry behind is not touched");
 	n = 1;
-	fails(get_ranges((void *)PAGE, &n), EFAULT, "unmapped array");
+	fails(ioas_ranges(fd, ioas, (void *)PAGE, &n), EFAULT, "unmapped array");
 	ok(!allow_one(GIB, 2 * GIB), "a promise");
 	n = 1;
-	ok(!get_ranges(ranges, &n) && ranges[0].start == 0 &&
+	ok(!ioas_ranges(fd, ioas, ranges, &n) && ranges[0].start == 0 &&
 	   ranges[0].last == UINT64_MAX, "takes nothing away");
 	ok(!allow(NULL, 0), "lift it");
 }

@@ -7,6 +7,8 @@
  * the pins that are alive are remembered, so that the unmap callback can undo
  * them as a good driver does, or refuse as a bad one.
  *
+ * The file's PCI device, if it has one, is in access_test_device.c.
+ *
  * It knows nothing of iommufd.ko but include/linux/iommufd.h, and takes no lock
  * around pin_pages that the callback takes too: a pin that is made while an
  * unmap is under way is the race that real drivers have.
@@ -24,6 +26,7 @@
 #include <linux/uaccess.h>
 #include <linux/wait.h>
 
+#include "access_test_device.h"
 #include "access_test_uapi.h"
 
 /* Longer than any test holds */
@@ -31,6 +34,7 @@
 
 /**
  * struct access_test - one open file
+ * @device: its PCI device; has a lock of its own
  * @lifetime: held for writing where @access comes, goes, is attached or
  *	detached, for reading where it is used.  Never taken by the callback.
  * @access: the access; lock: @lifetime
@@ -45,6 +49,8 @@
  * @wait: woken when @mode or @stats change
  */
 struct access_test {
+	struct access_test_device device;
+
 	struct rw_semaphore lifetime;
 	struct iommufd_access *access;
 	bool attached;
@@ -111,8 +117,10 @@ static void access_test_set_mode(struct access_test *at, u32 mode, u32 count)
 static void access_test_unmap(void *data, unsigned long iova,
 			      unsigned long length)
 {
+	/* ULONG_MAX is everything, also what is at IOVA ULONG_MAX. */
+	unsigned long last = length == ULONG_MAX ? ULONG_MAX :
+						   iova + (length - 1);
 	struct access_test *at = data;
-	unsigned long last = iova + (length - 1);
 	u32 mode;
 
 	mutex_lock(&at->lock);
@@ -499,6 +507,14 @@ static long access_test_ioctl(struct file *file, unsigned int cmd,
 		return access_test_stats(at, arg);
 	case ACCESS_TEST_COMPAT:
 		return access_test_compat(arg);
+	case ACCESS_TEST_DEVICE_BIND:
+	case ACCESS_TEST_DEVICE_UNBIND:
+	case ACCESS_TEST_DEVICE_ATTACH:
+	case ACCESS_TEST_DEVICE_DETACH:
+	case ACCESS_TEST_DEVICE_REPLACE:
+	case ACCESS_TEST_PASID_ATTACH:
+	case ACCESS_TEST_PASID_REPLACE:
+		return access_test_device_ioctl(&at->device, cmd, arg);
 	}
 
 	down_read(&at->lifetime);
@@ -533,6 +549,7 @@ static int access_test_open(struct inode *inode, struct file *file)
 	at = kzalloc(sizeof(*at), GFP_KERNEL_ACCOUNT);
 	if (!at)
 		return -ENOMEM;
+	access_test_device_init(&at->device);
 	init_rwsem(&at->lifetime);
 	mutex_init(&at->lock);
 	INIT_LIST_HEAD(&at->pins);
@@ -545,6 +562,7 @@ static int access_test_release(struct inode *inode, struct file *file)
 {
 	struct access_test *at = file->private_data;
 
+	access_test_device_release(&at->device);
 	if (at->access)
 		access_test_destroy(at);
 	WARN_ON(!list_empty(&at->pins));
