@@ -3,7 +3,7 @@
 # Everything is done by scripts, each of which installs or builds what it needs.
 # `make help` lists the targets; KVER=... chooses another installed 6.1 kernel.
 
-.PHONY: all debug setup check test test-long run shell clean help
+.PHONY: all debug setup check test test-long test-kselftest run shell clean help
 .NOTPARALLEL:
 
 all: setup
@@ -29,6 +29,10 @@ test: setup
 test-long: setup
 	@scripts/run-tests --build --long $(if $(T),--only '$(T)')
 
+# The kernel's own tests: KERNEL_TREE=DIRECTORY takes them from there.
+test-kselftest: setup
+	@scripts/run-tests --build --only 'kselftest*'
+
 run: all
 	@scripts/run-demo
 
@@ -46,6 +50,7 @@ help:
 	@echo 'make debug      the debug kernels (minutes, once) and the modules for them'
 	@echo 'make test       all quick tests, in guests; T=name runs one'
 	@echo 'make test-long  those and the long ones'
+	@echo 'make test-kselftest  only the iommufd selftests of the newest kernel in Debian'
 	@echo 'make check      warnings, sparse, checkpatch, layering and other house rules'
 	@echo 'make clean      remove what was built'
 	@echo 'All of them first install what is missing (as root, Debian packages by name).'
