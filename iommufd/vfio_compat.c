@@ -254,7 +254,7 @@ static void vfio_ioas_set(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas)
 	ictx->vfio_ioas = ioas;
 	/* Who sets an IOAS by hand means to use it without groups, too. */
 	if (ictx->vfio_mode == IOMMUFD_VFIO_LEFT)
-		ictx->vfio_mode = IOMMUFD_VFIO_NATIVE;
+		WRITE_ONCE(ictx->vfio_mode, IOMMUFD_VFIO_NATIVE);
 	xa_unlock(&ictx->objects);
 }
 
@@ -328,7 +328,7 @@ int iommufd_vfio_container_set(struct iommufd_ctx *ictx, unsigned long type,
 		rc = -EBUSY;
 	} else {
 		ictx->vfio_mode_before = ictx->vfio_mode;
-		ictx->vfio_mode = IOMMUFD_VFIO_GROUP;
+		WRITE_ONCE(ictx->vfio_mode, IOMMUFD_VFIO_GROUP);
 		ictx->vfio_type = type;
 		ictx->vfio_container_ioas = ioas;
 		iommufd_object_hold_locked(&ioas->obj);
@@ -363,7 +363,8 @@ void iommufd_vfio_container_unset(struct iommufd_ctx *ictx, bool failed)
 	xa_lock(&ictx->objects);
 	ioas = ictx->vfio_container_ioas;
 	ictx->vfio_container_ioas = NULL;
-	ictx->vfio_mode = failed ? ictx->vfio_mode_before : IOMMUFD_VFIO_LEFT;
+	WRITE_ONCE(ictx->vfio_mode,
+		   failed ? ictx->vfio_mode_before : IOMMUFD_VFIO_LEFT);
 	ictx->vfio_left += !failed;
 	xa_unlock(&ictx->objects);
 
