@@ -19,6 +19,12 @@
 /* Mapped at a time: the caller may have locked all of their memory */
 #define VIEW_MAX SZ_16M
 
+static u64 file_size(const struct file *file)
+{
+	/* It may change at any moment; what is pinned is checked then. */
+	return data_race(i_size_read(file_inode(file)));
+}
+
 static bool is_hugetlb(const struct file *file)
 {
 	return file_inode(file)->i_sb->s_magic == HUGETLBFS_MAGIC;
@@ -46,7 +52,7 @@ int iommufd_file_check(struct file *file, bool writable, u64 start, u64 length)
 	    (writable && !(file->f_mode & FMODE_WRITE)))
 		return -EACCES;
 	if (check_add_overflow(start, length, &end) ||
-	    end > (u64)i_size_read(inode))
+	    end > file_size(file))
 		return -EINVAL;
 	return 0;
 }
@@ -83,7 +89,7 @@ static int view_open(struct iommufd_file_view *view, unsigned long offset)
 	struct inode *inode = file_inode(view->file);
 	unsigned long align = is_hugetlb(view->file) ? inode->i_sb->s_blocksize :
 						       PAGE_SIZE;
-	unsigned long size = round_up(i_size_read(inode), PAGE_SIZE);
+	unsigned long size = round_up(file_size(view->file), PAGE_SIZE);
 	unsigned long start = round_down(offset, align), end, addr;
 	int prot = PROT_READ | (view->writable ? PROT_WRITE : 0);
 
