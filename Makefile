@@ -3,7 +3,8 @@
 # Everything is done by scripts, each of which installs or builds what it needs.
 # `make help` lists the targets; KVER=... chooses another installed 6.1 kernel.
 
-.PHONY: all debug setup check test test-long test-kselftest run shell clean help
+.PHONY: all debug setup check test test-long test-kselftest bench bench-threads \
+	run shell clean help
 .NOTPARALLEL:
 
 all: setup
@@ -33,6 +34,13 @@ test-long: setup
 test-kselftest: setup
 	@scripts/run-tests --build --only 'kselftest*'
 
+# scripts/bench --help: less of it, or the functions that take the instructions.
+bench: setup
+	@scripts/bench
+
+bench-threads: setup
+	@scripts/bench --threads
+
 run: all
 	@scripts/run-demo
 
@@ -42,6 +50,7 @@ shell: all
 clean:
 	rm -rf build
 	@$(MAKE) -s -C selftests clean
+	@$(MAKE) -s -C bench clean
 
 help:
 	@echo 'make            build the modules (build/<kernel>/) and the selftests'
@@ -51,6 +60,8 @@ help:
 	@echo 'make test       all quick tests, in guests; T=name runs one'
 	@echo 'make test-long  those and the long ones'
 	@echo 'make test-kselftest  only the iommufd selftests of the newest kernel in Debian'
+	@echo 'make bench      what mapping costs, in instructions, beside stock type1 (20 minutes)'
+	@echo 'make bench-threads  two threads that map and unmap, beside one'
 	@echo 'make check      warnings, sparse, checkpatch, layering and other house rules'
 	@echo 'make clean      remove what was built'
 	@echo 'All of them first install what is missing (as root, Debian packages by name).'

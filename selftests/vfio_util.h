@@ -296,16 +296,21 @@ static inline int64_t counter(const char *path, const char *name)
 
 #define STATS "/sys/kernel/debug/iommufd/stats"
 
-/* Pages that are pinned (FOLL_PIN) anywhere in the system right now. */
-static inline int64_t pins_held(void)
+/* Fold the per-CPU counts into what /proc/vmstat shows. */
+static inline void vmstat_refresh(void)
 {
 	int fd = open("/proc/sys/vm/stat_refresh", O_RDONLY | O_CLOEXEC);
 	char c;
 
-	/* Reading it folds the per-CPU counts into what vmstat shows. */
 	if (fd < 0 || read(fd, &c, 1) < 0)
 		bail("stat_refresh");
 	close(fd);
+}
+
+/* Pages that are pinned (FOLL_PIN) anywhere in the system right now. */
+static inline int64_t pins_held(void)
+{
+	vmstat_refresh();
 	return counter("/proc/vmstat", "nr_foll_pin_acquired") -
 	       counter("/proc/vmstat", "nr_foll_pin_released");
 }
