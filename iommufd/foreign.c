@@ -10,6 +10,7 @@
 #include <linux/rwsem.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <uapi/linux/iommufd.h>
 
 #include "device.h"
 #include "foreign.h"
@@ -114,7 +115,8 @@ int iommufd_extra_ioctl_register(const struct iommufd_extra_ioctl *ioctl)
 {
 	int rc = -EBUSY;
 
-	if (WARN_ON(ioctl->size > PAGE_SIZE || ioctl->min_size > ioctl->size))
+	if (WARN_ON(ioctl->size > PAGE_SIZE || ioctl->min_size > ioctl->size ||
+		    _IOC_NR(ioctl->cmd) < IOMMUFD_CMD_BASE))
 		return -EINVAL;
 	down_write(&extra_rwsem);
 	if (!extra) {

@@ -216,9 +216,8 @@ int iommufd_ioas_allow_iovas(struct iommufd_ucmd *ucmd)
 #define MAP_ACCESS_FLAGS (IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)
 #define MAP_FLAGS (IOMMU_IOAS_MAP_FIXED_IOVA | MAP_ACCESS_FLAGS)
 
-/* Check what MAP and COPY have in common. */
-static int map_args_init(struct iopt_map_args *args, u32 flags, u64 iova,
-			 u64 length)
+/* What all that map have in common */
+static int check_map_args(u32 flags, u64 iova, u64 length)
 {
 	if (flags & ~MAP_FLAGS)
 		return -EOPNOTSUPP;
@@ -226,123 +225,138 @@ static int map_args_init(struct iopt_map_args *args, u32 flags, u64 iova,
 		return -EOVERFLOW;
 	if (!(flags & MAP_ACCESS_FLAGS))
 		return -EINVAL;
-
-	*args = (struct iopt_map_args){
-		.iova = iova,
-		.alloc_iova = !(flags & IOMMU_IOAS_MAP_FIXED_IOVA),
-		.length = length,
-		/* Devices that are not cache coherent cannot be bound. */
-		.prot = IOMMU_CACHE,
-	};
-	if (flags & IOMMU_IOAS_MAP_WRITEABLE)
-		args->prot |= IOMMU_WRITE;
-	if (flags & IOMMU_IOAS_MAP_READABLE)
-		args->prot |= IOMMU_READ;
 	return 0;
 }
 
-/*
- * Tell userspace where it was mapped.  If that fails the mapping goes again:
- * nobody would know of it.
- */
-static int respond_mapped(struct iommufd_ucmd *ucmd, size_t cmd_len,
-			  struct iommufd_ioas *ioas,
-			  const struct iopt_map_args *args)
+/* Of what check_map_args() has accepted */
+static __always_inline struct iopt_map_args map_args(u32 flags, u64 iova,
+						     u64 length)
 {
-	unsigned long unmapped;
-	int rc = iommufd_ucmd_respond(ucmd, cmd_len);
+	/* Devices that are not cache coherent cannot be bound. */
+	int prot = IOMMU_CACHE;
 
-	if (rc)
-		iopt_unmap(&ioas->iopt, args->iova,
-			   args->iova + args->length - 1, IOPT_UNMAP_NATIVE,
-			   &unmapped);
-	return rc;
+	if (flags & IOMMU_IOAS_MAP_WRITEABLE)
+		prot |= IOMMU_WRITE;
+	if (flags & IOMMU_IOAS_MAP_READABLE)
+		prot |= IOMMU_READ;
+	return (struct iopt_map_args){
+		.iova = iova,
+		.alloc_iova = !(flags & IOMMU_IOAS_MAP_FIXED_IOVA),
+		.length = length,
+		.prot = prot,
+	};
 }
 
-int iommufd_ioas_map(struct iommufd_ucmd *ucmd)
+/* If that fails the mapping goes again: nobody would know of it. */
+static int respond_iova(struct iommufd_ucmd *ucmd, size_t iova_offset,
+			struct iommufd_ioas *ioas,
+			const struct iopt_map_args *args)
+{
+	u64 iova = args->iova;
+	unsigned long unmapped;
+
+	if (!copy_to_user(ucmd->ubuffer + iova_offset, &iova, sizeof(iova)))
+		return 0;
+	iopt_unmap(&ioas->iopt, args->iova, args->iova + args->length - 1,
+		   IOPT_UNMAP_NATIVE, &unmapped);
+	return -EFAULT;
+}
+
+/* Tell userspace where it was mapped, unless it said so itself. */
+static __always_inline int respond_mapped(struct iommufd_ucmd *ucmd,
+					  size_t iova_offset,
+					  struct iommufd_ioas *ioas,
+					  const struct iopt_map_args *args)
+{
+	return args->alloc_iova ? respond_iova(ucmd, iova_offset, ioas, args) :
+				  0;
+}
+
+static int map_memory(struct iommufd_ucmd *ucmd, struct iommufd_ioas *ioas)
 {
 	struct iommu_ioas_map *cmd = ucmd->cmd;
+	struct iopt_map_args args = map_args(cmd->flags, cmd->iova, cmd->length);
 	struct iommufd_owner *owner;
-	struct iopt_map_args args;
-	struct iommufd_ioas *ioas;
 	int rc;
 
-	if (cmd->__reserved)
-		return -EOPNOTSUPP;
-	rc = map_args_init(&args, cmd->flags, cmd->iova, cmd->length);
-	if (rc)
-		return rc;
-
-	ioas = iommufd_ioas_find(ucmd->ictx, cmd->ioas_id);
-	if (IS_ERR(ioas))
-		return PTR_ERR(ioas);
 	owner = iommufd_owner_get(&ucmd->ictx->owners);
-	if (IS_ERR(owner)) {
-		rc = PTR_ERR(owner);
-		goto out_done;
-	}
+	if (IS_ERR(owner))
+		return PTR_ERR(owner);
 	rc = iopt_map_user_pages(&ioas->iopt, owner,
 				 READ_ONCE(ucmd->ictx->account_mode),
 				 cmd->user_va, &args);
 	iommufd_owner_put(owner);
 	if (rc)
-		goto out_done;
-	cmd->iova = args.iova;
-	rc = respond_mapped(ucmd, sizeof(*cmd), ioas, &args);
-out_done:
-	iommufd_object_done(&ioas->obj);
-	return rc;
+		return rc;
+	return respond_mapped(ucmd, offsetof(typeof(*cmd), iova), ioas, &args);
 }
 
-static int map_file(struct iommufd_ucmd *ucmd, struct file *file,
-		    struct iopt_map_args *args)
+int iommufd_ioas_map(struct iommufd_ucmd *ucmd)
 {
-	struct iommu_ioas_map_file *cmd = ucmd->cmd;
-	struct iommufd_owner *owner;
+	struct iommu_ioas_map *cmd = ucmd->cmd;
 	struct iommufd_ioas *ioas;
 	int rc;
 
-	rc = iommufd_file_check(file, args->prot & IOMMU_WRITE, cmd->start,
-				args->length);
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+	rc = check_map_args(cmd->flags, cmd->iova, cmd->length);
 	if (rc)
 		return rc;
 	ioas = iommufd_ioas_find(ucmd->ictx, cmd->ioas_id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	owner = iommufd_owner_get(&ucmd->ictx->owners);
-	if (IS_ERR(owner)) {
-		rc = PTR_ERR(owner);
-		goto out_done;
-	}
-	rc = iopt_map_file(&ioas->iopt, owner,
-			   READ_ONCE(ucmd->ictx->account_mode), file,
-			   cmd->start, args);
-	iommufd_owner_put(owner);
-	if (rc)
-		goto out_done;
-	cmd->iova = args->iova;
-	rc = respond_mapped(ucmd, sizeof(*cmd), ioas, args);
-out_done:
+	rc = map_memory(ucmd, ioas);
 	iommufd_object_done(&ioas->obj);
 	return rc;
+}
+
+static int map_file(struct iommufd_ucmd *ucmd, struct iommufd_ioas *ioas,
+		    struct file *file)
+{
+	struct iommu_ioas_map_file *cmd = ucmd->cmd;
+	struct iopt_map_args args = map_args(cmd->flags, cmd->iova, cmd->length);
+	struct iommufd_owner *owner;
+	int rc;
+
+	owner = iommufd_owner_get(&ucmd->ictx->owners);
+	if (IS_ERR(owner))
+		return PTR_ERR(owner);
+	rc = iopt_map_file(&ioas->iopt, owner,
+			   READ_ONCE(ucmd->ictx->account_mode), file,
+			   cmd->start, &args);
+	iommufd_owner_put(owner);
+	if (rc)
+		return rc;
+	return respond_mapped(ucmd, offsetof(typeof(*cmd), iova), ioas, &args);
 }
 
 int iommufd_ioas_map_file(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_ioas_map_file *cmd = ucmd->cmd;
-	struct iopt_map_args args;
+	struct iommufd_ioas *ioas;
 	struct file *file;
 	int rc;
 
-	rc = map_args_init(&args, cmd->flags, cmd->iova, cmd->length);
+	rc = check_map_args(cmd->flags, cmd->iova, cmd->length);
 	if (rc)
 		return rc;
-	if (!args.length)
+	if (!cmd->length)
 		return -EINVAL;
 	file = fget(cmd->fd);
 	if (!file)
 		return -EBADF;
-	rc = map_file(ucmd, file, &args);
+	rc = iommufd_file_check(file, cmd->flags & IOMMU_IOAS_MAP_WRITEABLE,
+				cmd->start, cmd->length);
+	if (rc)
+		goto out_fput;
+	ioas = iommufd_ioas_find(ucmd->ictx, cmd->ioas_id);
+	if (IS_ERR(ioas)) {
+		rc = PTR_ERR(ioas);
+		goto out_fput;
+	}
+	rc = map_file(ucmd, ioas, file);
+	iommufd_object_done(&ioas->obj);
+out_fput:
 	fput(file);
 	return rc;
 }
@@ -383,14 +397,28 @@ out_put:
 	return rc;
 }
 
+static int copy_mapping(struct iommufd_ucmd *ucmd, struct iommufd_ioas *dst,
+			struct iommufd_ioas *src)
+{
+	struct iommu_ioas_copy *cmd = ucmd->cmd;
+	struct iopt_map_args args =
+		map_args(cmd->flags, cmd->dst_iova, cmd->length);
+	int rc;
+
+	rc = iopt_copy(&dst->iopt, &src->iopt, cmd->src_iova, &args);
+	if (rc)
+		return rc;
+	return respond_mapped(ucmd, offsetof(typeof(*cmd), dst_iova), dst,
+			      &args);
+}
+
 int iommufd_ioas_copy(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_ioas_copy *cmd = ucmd->cmd;
 	struct iommufd_ioas *src, *dst;
-	struct iopt_map_args args;
 	int rc;
 
-	rc = map_args_init(&args, cmd->flags, cmd->dst_iova, cmd->length);
+	rc = check_map_args(cmd->flags, cmd->dst_iova, cmd->length);
 	if (rc)
 		return rc;
 	if (cmd->src_iova >= ULONG_MAX)
@@ -402,16 +430,10 @@ int iommufd_ioas_copy(struct iommufd_ucmd *ucmd)
 	dst = iommufd_ioas_find(ucmd->ictx, cmd->dst_ioas_id);
 	if (IS_ERR(dst)) {
 		rc = PTR_ERR(dst);
-		goto out_done_src;
+	} else {
+		rc = copy_mapping(ucmd, dst, src);
+		iommufd_object_done(&dst->obj);
 	}
-	rc = iopt_copy(&dst->iopt, &src->iopt, cmd->src_iova, &args);
-	if (rc)
-		goto out_done_dst;
-	cmd->dst_iova = args.iova;
-	rc = respond_mapped(ucmd, sizeof(*cmd), dst, &args);
-out_done_dst:
-	iommufd_object_done(&dst->obj);
-out_done_src:
 	iommufd_object_done(&src->obj);
 	return rc;
 }
@@ -443,10 +465,10 @@ int iommufd_ioas_unmap(struct iommufd_ucmd *ucmd)
 				&unmapped);
 	if (!rc && !unmapped && !all)
 		rc = -ENOENT;
-	if (!rc) {
-		cmd->length = unmapped;
-		rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
-	}
+	if (!rc && put_user(unmapped,
+			    (u64 __user *)(ucmd->ubuffer +
+					   offsetof(typeof(*cmd), length))))
+		rc = -EFAULT;
 	iommufd_object_done(&ioas->obj);
 	return rc;
 }

@@ -255,31 +255,37 @@ static const struct ioctl_op ioctl_ops[] = {
 		 struct iommu_viommu_alloc, out_viommu_id),
 };
 
-static long iommufd_fops_ioctl(struct file *filp, unsigned int cmd,
-			       unsigned long arg)
+/*
+ * copy_struct_from_user(); what is used again and again, and is as long as here,
+ * with a length that usercopy hardening need not look at.
+ */
+static __always_inline int copy_cmd(union ucmd_buffer *buf, size_t size,
+				    const void __user *arg, size_t user_size)
 {
-	struct iommufd_ctx *ictx = filp->private_data;
+	switch (size == user_size ? size : 0) {
+	case sizeof(buf->map):
+		return copy_from_user(buf, arg, sizeof(buf->map)) ? -EFAULT : 0;
+	case sizeof(buf->unmap):
+		return copy_from_user(buf, arg, sizeof(buf->unmap)) ? -EFAULT :
+								      0;
+	default:
+		return copy_struct_from_user(buf, size, arg, user_size);
+	}
+}
+
+static noinline_for_stack int native_ioctl(struct iommufd_ctx *ictx,
+					   const struct ioctl_op *op,
+					   void __user *arg)
+{
+	union ucmd_buffer buf;
 	struct iommufd_ucmd ucmd = {
 		.ictx = ictx,
-		.ubuffer = (void __user *)arg,
+		.ubuffer = arg,
+		.cmd = &buf,
 	};
-	const struct ioctl_op *op = NULL;
-	union ucmd_buffer buf;
-	unsigned int nr = _IOC_NR(cmd);
-	long ret;
 	int rc;
 
-	if (nr >= IOMMUFD_CMD_BASE &&
-	    nr - IOMMUFD_CMD_BASE < ARRAY_SIZE(ioctl_ops))
-		op = &ioctl_ops[nr - IOMMUFD_CMD_BASE];
-	/* What nobody knows gets VFIO's errno, which depends on the container. */
-	if (!op || op->ioctl_num != cmd) {
-		if (iommufd_extra_ioctl(ictx, cmd, ucmd.ubuffer, &ret))
-			return ret;
-		return iommufd_vfio_ioctl(ictx, cmd, arg);
-	}
-
-	if (get_user(ucmd.user_size, (u32 __user *)ucmd.ubuffer))
+	if (get_user(ucmd.user_size, (u32 __user *)arg))
 		return -EFAULT;
 	if (ucmd.user_size < op->min_size)
 		return -EINVAL;
@@ -287,12 +293,39 @@ static long iommufd_fops_ioctl(struct file *filp, unsigned int cmd,
 	if (ucmd.user_size > PAGE_SIZE)
 		return -E2BIG;
 
-	ucmd.cmd = &buf;
-	rc = copy_struct_from_user(ucmd.cmd, op->size, ucmd.ubuffer,
-				   ucmd.user_size);
+	rc = copy_cmd(&buf, op->size, arg, ucmd.user_size);
 	if (rc)
 		return rc;
 	return op->execute(&ucmd);
+}
+
+static noinline_for_stack long other_ioctl(struct iommufd_ctx *ictx,
+					   unsigned int cmd, unsigned long arg)
+{
+	long ret;
+
+	if (iommufd_extra_ioctl(ictx, cmd, (void __user *)arg, &ret))
+		return ret;
+	/* What nobody knows gets VFIO's errno, which depends on the container. */
+	return iommufd_vfio_ioctl(ictx, cmd, arg);
+}
+
+static long iommufd_fops_ioctl(struct file *filp, unsigned int cmd,
+			       unsigned long arg)
+{
+	struct iommufd_ctx *ictx = filp->private_data;
+	unsigned int nr = _IOC_NR(cmd);
+	const struct ioctl_op *op;
+
+	/* VFIO's commands have lower numbers. */
+	if (nr < IOMMUFD_CMD_BASE)
+		return iommufd_vfio_ioctl(ictx, cmd, arg);
+	if (nr - IOMMUFD_CMD_BASE < ARRAY_SIZE(ioctl_ops)) {
+		op = &ioctl_ops[nr - IOMMUFD_CMD_BASE];
+		if (op->ioctl_num == cmd)
+			return native_ioctl(ictx, op, (void __user *)arg);
+	}
+	return other_ioctl(ictx, cmd, arg);
 }
 
 static const struct file_operations iommufd_fops = {

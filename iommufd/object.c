@@ -113,24 +113,19 @@ struct iommufd_object *iommufd_object_find(struct iommufd_ctx *ictx, u32 id,
 	struct iommufd_object *obj;
 
 	xa_lock(&ictx->objects);
-	obj = xa_load(&ictx->objects, id);
+	obj = ictx->recent;
+	/* Who maps does so again and again. */
+	if (!obj || obj->id != id)
+		obj = xa_load(&ictx->objects, id);
 	if (obj && !obj->dying &&
-	    (type == IOMMUFD_OBJ_ANY || obj->ops->type == type))
+	    (type == IOMMUFD_OBJ_ANY || obj->ops->type == type)) {
 		obj->in_use++;
-	else
+		ictx->recent = obj;
+	} else {
 		obj = ERR_PTR(-ENOENT);
+	}
 	xa_unlock(&ictx->objects);
 	return obj;
-}
-
-/**
- * iommufd_object_use() - Use an object found by a pointer of the context
- * @obj: object; the caller holds the xa_lock under which it read the pointer
- */
-void iommufd_object_use(struct iommufd_object *obj)
-{
-	lockdep_assert_held(&obj->ictx->objects.xa_lock);
-	obj->in_use++;
 }
 
 /** iommufd_object_done() - Undo iommufd_object_find() or _use() */
@@ -184,8 +179,14 @@ static bool object_idle(struct iommufd_object *obj)
 
 static void object_destroy(struct iommufd_object *obj)
 {
+	struct iommufd_ctx *ictx = obj->ictx;
+
 	obj->ops->destroy(obj);
-	xa_erase(&obj->ictx->objects, obj->id);
+	xa_lock(&ictx->objects);
+	if (ictx->recent == obj)
+		ictx->recent = NULL;
+	__xa_erase(&ictx->objects, obj->id);
+	xa_unlock(&ictx->objects);
 	object_free(obj);
 }
 

@@ -80,6 +80,7 @@ enum iommufd_vfio_mode {
  * @file: the file; a reference on the context is one on the file
  * @objects: by id; its xa_lock protects the counters of all objects, and
  *	@account_mode and all that begins with vfio_
+ * @recent: the object that was looked up last, or NULL; xa_lock
  * @wait: for an object's in_use to become 0
  * @owners: cache of the process that maps
  * @account_mode: how native mappings are charged
@@ -101,6 +102,7 @@ enum iommufd_vfio_mode {
 struct iommufd_ctx {
 	struct file *file;
 	struct xarray objects;
+	struct iommufd_object *recent;
 	wait_queue_head_t wait;
 	struct iommufd_owner_cache owners;
 	enum iommufd_account account_mode;
@@ -132,7 +134,17 @@ void iommufd_object_abort(struct iommufd_object *obj);
 
 struct iommufd_object *iommufd_object_find(struct iommufd_ctx *ictx, u32 id,
 					   enum iommufd_object_type type);
-void iommufd_object_use(struct iommufd_object *obj);
+
+/**
+ * iommufd_object_use() - Use an object found by a pointer of the context
+ * @obj: object; the caller holds the xa_lock under which it read the pointer
+ */
+static inline void iommufd_object_use(struct iommufd_object *obj)
+{
+	lockdep_assert_held(&obj->ictx->objects.xa_lock);
+	obj->in_use++;
+}
+
 void iommufd_object_done(struct iommufd_object *obj);
 void iommufd_object_hold(struct iommufd_object *obj);
 void iommufd_object_hold_locked(struct iommufd_object *obj);

@@ -155,7 +155,7 @@ static struct iommufd_ioas *compat_ioas_use(struct iommufd_ctx *ictx)
 	return ioas;
 }
 
-static int compat_begin(struct iommufd_ctx *ictx, struct compat *compat)
+static __always_inline int compat_begin(struct iommufd_ctx *ictx, struct compat *compat)
 {
 	int rc = 0;
 
@@ -422,7 +422,7 @@ static bool all_coherent(struct iommufd_ioas *ioas)
  * The answer is for those who attached groups (KVM asks through a group), so it
  * is about the IOAS that they are attached to.
  */
-static long check_dma_cc(struct iommufd_ctx *ictx)
+static noinline_for_stack long check_dma_cc(struct iommufd_ctx *ictx)
 {
 	struct iommufd_ioas *ioas;
 	long ret;
@@ -498,7 +498,7 @@ static long set_iommu_of_groups(struct iommufd_ctx *ictx, unsigned long type)
 	return rc;
 }
 
-static long set_iommu(struct iommufd_ctx *ictx, unsigned long type)
+static noinline_for_stack long set_iommu(struct iommufd_ctx *ictx, unsigned long type)
 {
 	struct compat compat;
 	int rc;
@@ -541,7 +541,7 @@ static int map_check_left(struct iommufd_ctx *ictx, struct compat *compat,
 	return -EINVAL;
 }
 
-static long map_dma(struct iommufd_ctx *ictx, void __user *arg)
+static noinline_for_stack long map_dma(struct iommufd_ctx *ictx, void __user *arg)
 {
 	const size_t minsz = offsetofend(struct vfio_iommu_type1_dma_map, size);
 	struct vfio_iommu_type1_dma_map map;
@@ -619,7 +619,7 @@ static int unmap_range(struct compat *compat, unsigned long iova,
 	return iopt_unmap(iopt, iova, last, IOPT_UNMAP_NATIVE, unmapped);
 }
 
-static long unmap_dma(struct iommufd_ctx *ictx, void __user *arg)
+static noinline_for_stack long unmap_dma(struct iommufd_ctx *ictx, void __user *arg)
 {
 	const size_t minsz =
 		offsetofend(struct vfio_iommu_type1_dma_unmap, size);
@@ -644,8 +644,9 @@ static long unmap_dma(struct iommufd_ctx *ictx, void __user *arg)
 		rc = iopt_unmap(&compat.ioas->iopt, 0, ULONG_MAX,
 				IOPT_UNMAP_NATIVE, &unmapped);
 
-	unmap.size = unmapped;
-	if ((!rc || !compat.group) && copy_to_user(arg, &unmap, minsz))
+	if ((!rc || !compat.group) &&
+	    put_user(unmapped,
+		     &((struct vfio_iommu_type1_dma_unmap __user *)arg)->size))
 		rc = -EFAULT;
 	compat_end(&compat);
 	return rc;
@@ -797,7 +798,7 @@ static void info_finish(struct vfio_iommu_type1_info *info,
 	}
 }
 
-static long get_info(struct iommufd_ctx *ictx, void __user *arg)
+static noinline_for_stack long get_info(struct iommufd_ctx *ictx, void __user *arg)
 {
 	const size_t minsz =
 		offsetofend(struct vfio_iommu_type1_info, iova_pgsizes);
@@ -835,15 +836,10 @@ out_end:
 
 /* ------------------------------------------------------------------ */
 
-long iommufd_vfio_container_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
-				  unsigned long arg)
+static long container_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
+			    unsigned long arg)
 {
 	void __user *uarg = (void __user *)arg;
-
-	if (cmd == VFIO_CHECK_EXTENSION)
-		return check_extension(ictx, arg);
-	if (!ictx)
-		return -ENOTTY;
 
 	switch (cmd) {
 	case VFIO_IOMMU_GET_INFO:
@@ -856,18 +852,18 @@ long iommufd_vfio_container_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
 		return -ENOTTY;
 	}
 }
+
+long iommufd_vfio_container_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
+				  unsigned long arg)
+{
+	if (cmd == VFIO_CHECK_EXTENSION)
+		return check_extension(ictx, arg);
+	return ictx ? container_ioctl(ictx, cmd, arg) : -ENOTTY;
+}
 EXPORT_SYMBOL_NS_GPL(iommufd_vfio_container_ioctl, IOMMUFD_VFIO);
 
-/**
- * iommufd_vfio_ioctl() - An ioctl of VFIO's on /dev/iommu
- * @ictx: context
- * @cmd: command that is no native one
- * @arg: its argument
- *
- * Return: as the ioctl; -ENOTTY for a command that VFIO's type1 does not have.
- */
-long iommufd_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
-			unsigned long arg)
+static noinline_for_stack long vfio_ioctl(struct iommufd_ctx *ictx,
+					  unsigned int cmd, unsigned long arg)
 {
 	int rc;
 
@@ -886,6 +882,24 @@ long iommufd_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
 	default:
 		if (container_without_iommu(ictx))
 			return -EINVAL;
-		return iommufd_vfio_container_ioctl(ictx, cmd, arg);
+		return container_ioctl(ictx, cmd, arg);
 	}
+}
+
+/**
+ * iommufd_vfio_ioctl() - An ioctl of VFIO's on /dev/iommu
+ * @ictx: context
+ * @cmd: command that is no native one
+ * @arg: its argument
+ *
+ * Return: as the ioctl; -ENOTTY for a command that VFIO's type1 does not have.
+ */
+long iommufd_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
+			unsigned long arg)
+{
+	/* What has groups has its container and its IOMMU. */
+	if (READ_ONCE(ictx->vfio_mode) == IOMMUFD_VFIO_GROUP &&
+	    (cmd == VFIO_IOMMU_MAP_DMA || cmd == VFIO_IOMMU_UNMAP_DMA))
+		return container_ioctl(ictx, cmd, arg);
+	return vfio_ioctl(ictx, cmd, arg);
 }

@@ -93,6 +93,7 @@ static void test_arguments(void)
 	ok(!ioas_unmap_all(fd, ioas, NULL), "unmap");
 
 	ok(!ioas_allow(fd, ioas, IOVA, IOVA + 2 * PAGE - 1), "allow 2 pages");
+	iova = 0;
 	ok(!ioas_map_file(fd, ioas, file, 0, 2 * PAGE, &iova, IOAS_RW) &&
 	   iova == IOVA, "the kernel chooses them");
 	refused(ioas_map_file(fd, ioas, file, 0, PAGE, &iova, IOAS_RW), ENOSPC,

@@ -277,8 +277,28 @@ static void test_sizes(const struct op *op)
 	fails(issue(op, UINT32_MAX, 0), E2BIG, "%s: size 2^32 - 1", op->name);
 }
 
+/* One of those that map, at a given IOVA or not */
+static bool maps(const struct op *op)
+{
+	return op->flags_known == (IOMMU_IOAS_MAP_FIXED_IOVA | IOAS_RW);
+}
+
+/* What buf holds, while the kernel cannot write to it */
+static long issue_read_only(const struct op *op)
+{
+	long rc;
+
+	if (mprotect(buf, BUF_SIZE, PROT_READ))
+		bail("mprotect");
+	rc = ioctl(fd, op->cmd, buf);
+	if (mprotect(buf, BUF_SIZE, PROT_READ | PROT_WRITE))
+		bail("mprotect");
+	return rc;
+}
+
 static void test_pointers(const struct op *op)
 {
+	uint32_t *flags = (uint32_t *)(buf + 4);
 	uint64_t objects;
 	uint32_t ioas;
 	char *at;
@@ -308,12 +328,14 @@ static void test_pointers(const struct op *op)
 		return;
 	memset(buf, 0, BUF_SIZE);
 	ioas = prepare(op, buf, op->size);
+	if (maps(op)) {
+		ok(!issue_read_only(op),
+		   "%s: where the caller says, in memory that cannot be written",
+		   op->name);
+		*flags &= ~IOMMU_IOAS_MAP_FIXED_IOVA;
+	}
 	objects = iommufd_stat("objects");
-	if (mprotect(buf, BUF_SIZE, PROT_READ))
-		bail("mprotect");
-	rc = ioctl(fd, op->cmd, buf);
-	if (mprotect(buf, BUF_SIZE, PROT_READ | PROT_WRITE))
-		bail("mprotect");
+	rc = issue_read_only(op);
 	failed(rc, EFAULT, "%s: the answer cannot be written", op->name);
 	ok(iommufd_stat("objects") == objects,
 	   "%s: an answer that cannot be written leaves no object", op->name);

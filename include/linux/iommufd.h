@@ -499,7 +499,7 @@ void iommufd_foreign_put(struct iommufd_foreign *foreign);
 /**
  * struct iommufd_extra_ioctl - a command of another module on /dev/iommu
  * @owner: module; held while the command is at work
- * @cmd: number, none of iommufd's or VFIO's
+ * @cmd: with a number from IOMMUFD_CMD_BASE up, none of iommufd's
  * @size: of its struct, whose first member is its size; at most PAGE_SIZE
  * @min_size: of the struct's first published form
  * @execute: @cmd: copy of the struct, as long as @size, padded with zeros;

@@ -192,7 +192,8 @@ enum iommufd_ioas_map_flags {
  * @__reserved: 0
  * @user_va: address of the memory in the calling process
  * @length: bytes
- * @iova: with FIXED_IOVA: where to map; else out: where it was mapped
+ * @iova: with FIXED_IOVA: where to map, not written to; else out: where it was
+ *	mapped
  *
  * Maps memory of the calling process.  The pages are pinned, and charged to
  * RLIMIT_MEMLOCK, while a page table or a kernel user needs them; an IOAS that
@@ -222,7 +223,8 @@ struct iommu_ioas_map {
  * @dst_ioas_id: the IOAS that gets the mapping
  * @src_ioas_id: the IOAS that has it; may be the same one
  * @length: bytes
- * @dst_iova: with FIXED_IOVA: where to map; else out: where it was mapped
+ * @dst_iova: with FIXED_IOVA: where to map, not written to; else out: where it
+ *	was mapped
  * @src_iova: where it is mapped now
  *
  * Maps in one IOAS what is mapped in another.  The pages are shared: they are
