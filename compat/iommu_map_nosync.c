@@ -52,13 +52,45 @@ static size_t mapped_prefix(struct iommu_domain *domain, unsigned long iova,
 	return done;
 }
 
+/* Any number of IO pages; after an error nothing is mapped. */
+static noinline_for_stack int map_many(struct iommu_domain *domain,
+				       unsigned long iova, phys_addr_t paddr,
+				       size_t size, int prot)
+{
+	size_t pgsize, count, mapped, done = 0;
+	int rc = 0;
+
+	while (done < size && !rc) {
+		pgsize = best_io_page(domain, iova + done, paddr + done,
+				      size - done, &count);
+		if (!pgsize) {
+			rc = -EINVAL;
+			break;
+		}
+		mapped = 0;
+		rc = domain->ops->map_pages(domain, iova + done, paddr + done,
+					    pgsize, count, prot, GFP_KERNEL,
+					    &mapped);
+		if (!rc && WARN_ON(!mapped))
+			rc = -EIO;
+		if (rc)
+			mapped = mapped_prefix(domain, iova + done,
+					       paddr + done, pgsize,
+					       pgsize * count);
+		done += mapped;
+	}
+
+	if (rc && done)
+		iommu_unmap(domain, iova, done);
+	return rc;
+}
+
 int compat_iommu_map_nosync(struct iommu_domain *domain, unsigned long iova,
 			    phys_addr_t paddr, size_t size, int prot)
 {
 	const struct iommu_domain_ops *ops = domain->ops;
-	size_t pgsize, count, mapped, done = 0;
-	unsigned long min_mask;
-	int rc = 0;
+	size_t min_page, mapped = 0;
+	int rc;
 
 	if (!ops->map_pages)
 		return iommu_map(domain, iova, paddr, size, prot);
@@ -66,32 +98,16 @@ int compat_iommu_map_nosync(struct iommu_domain *domain, unsigned long iova,
 	if (WARN_ON(!(domain->type & __IOMMU_DOMAIN_PAGING) ||
 		    !domain->pgsize_bitmap || !size))
 		return -EINVAL;
-	min_mask = BIT(__ffs(domain->pgsize_bitmap)) - 1;
-	if (WARN_ON((iova | paddr | size) & min_mask))
+	min_page = BIT(__ffs(domain->pgsize_bitmap));
+	if (WARN_ON((iova | paddr | size) & (min_page - 1)))
 		return -EINVAL;
+	if (size != min_page)
+		return map_many(domain, iova, paddr, size, prot);
 
-	while (done < size) {
-		pgsize = best_io_page(domain, iova + done, paddr + done,
-				      size - done, &count);
-		mapped = 0;
-		rc = pgsize ? ops->map_pages(domain, iova + done, paddr + done,
-					     pgsize, count, prot, GFP_KERNEL,
-					     &mapped) :
-			      -EINVAL;
-		if (!rc && WARN_ON(!mapped))
-			rc = -EIO;
-		if (rc && pgsize)
-			mapped = mapped_prefix(domain, iova + done,
-					       paddr + done, pgsize,
-					       pgsize * count);
-		done += mapped;
-		if (rc)
-			break;
-	}
-
-	if (rc && done)
-		iommu_unmap(domain, iova, done);
-	return rc;
+	/* Scattered memory: one IO page, mapped or not */
+	rc = ops->map_pages(domain, iova, paddr, min_page, 1, prot, GFP_KERNEL,
+			    &mapped);
+	return !rc && WARN_ON(!mapped) ? -EIO : rc;
 }
 
 void compat_iommu_sync_map(struct iommu_domain *domain, unsigned long iova,

@@ -10,9 +10,8 @@
 #ifndef COMPAT_IOMMU_MAP_NOSYNC_H
 #define COMPAT_IOMMU_MAP_NOSYNC_H
 
-#include <linux/types.h>
-
-struct iommu_domain;
+#include <linux/bits.h>
+#include <linux/iommu.h>
 
 /**
  * compat_iommu_map_nosync() - iommu_map() without the flush
@@ -38,5 +37,31 @@ int compat_iommu_map_nosync(struct iommu_domain *domain, unsigned long iova,
  */
 void compat_iommu_sync_map(struct iommu_domain *domain, unsigned long iova,
 			   size_t size);
+
+/**
+ * compat_iommu_unmap_nosync() - iommu_unmap_fast(), less of it for one IO page
+ * @domain: paging domain
+ * @iova: first IOVA
+ * @size: bytes; all of them are mapped, and no IO page only in part
+ * @gather: for iommu_iotlb_sync()
+ *
+ * What a guest with a vIOMMU unmaps most is one of the smallest IO pages: the
+ * core's choice of a page size, more than half of what it adds, is left out.
+ *
+ * Return: bytes unmapped; @size, or the driver failed.
+ */
+static inline size_t
+compat_iommu_unmap_nosync(struct iommu_domain *domain, unsigned long iova,
+			  size_t size, struct iommu_iotlb_gather *gather)
+{
+	size_t min_page = BIT(__ffs(domain->pgsize_bitmap));
+
+	if (size != min_page || !domain->ops->unmap_pages)
+		return iommu_unmap_fast(domain, iova, size, gather);
+	if (WARN_ON(!(domain->type & __IOMMU_DOMAIN_PAGING) ||
+		    (iova & (min_page - 1))))
+		return 0;
+	return domain->ops->unmap_pages(domain, iova, min_page, 1, gather);
+}
 
 #endif

@@ -20,6 +20,7 @@
  */
 #define pr_fmt(fmt) "iommufd: " fmt
 
+#include <linux/poison.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
@@ -31,6 +32,10 @@
 /* In-kernel users are asked so often to let go of a range, and given so long. */
 #define IOPT_ACCESS_TRIES 5
 #define IOPT_ACCESS_WAIT HZ
+/* How many are freed at once */
+#define FREE_BATCH 32
+/* Areas between two looks at whether somebody else wants the CPU */
+#define RESCHED_AREAS 32
 
 static struct kmem_cache *iopt_area_cache;
 static DEFINE_PER_CPU(long, nr_areas);
@@ -62,6 +67,12 @@ void iopt_destroy_table(struct io_pagetable *iopt)
 	iopt_free_allowed(&iopt->allowed);
 }
 
+static void resched_some(unsigned int *n)
+{
+	if (++*n % RESCHED_AREAS == 0)
+		cond_resched();
+}
+
 static struct iopt_area *area_alloc(struct iopt_pages *pages)
 {
 	struct iopt_area *area;
@@ -75,22 +86,73 @@ static struct iopt_area *area_alloc(struct iopt_pages *pages)
 	return area;
 }
 
+/* The first one of new pages: of the same memory, with their only reference */
+static struct iopt_area *area_of_new(struct iopt_pages *pages)
+{
+	struct iopt_area *area = iopt_pages_tail(pages);
+
+	area->pages = pages;
+	this_cpu_inc(nr_areas);
+	return area;
+}
+
+#ifdef IOMMUFD_DEBUG
+/* What KASAN cannot see: the memory lives on with the pages. */
+static void poison(struct iopt_area *area)
+{
+	memset(area, POISON_FREE, sizeof(*area));
+}
+#else
+static inline void poison(struct iopt_area *area)
+{
+}
+#endif
+
+/* Free all but the reference on the pages, which are returned. */
+static struct iopt_pages *area_free_keep(struct iopt_area *area)
+{
+	struct iopt_pages *pages = area->pages;
+
+	if (area != iopt_pages_tail(pages))
+		kmem_cache_free(iopt_area_cache, area);
+	else
+		poison(area);
+	return pages;
+}
+
 static void area_free(struct iopt_area *area)
 {
-	iopt_pages_put(area->pages);
-	kmem_cache_free(iopt_area_cache, area);
 	this_cpu_dec(nr_areas);
+	iopt_pages_put(area_free_keep(area));
+}
+
+/* In bulk: they come from all over the slabs. */
+static noinline_for_stack void chain_free_many(struct iopt_area *chain)
+{
+	struct iopt_pages *pages[FREE_BATCH];
+	struct iopt_area *area;
+	unsigned int n;
+
+	while (chain) {
+		for (n = 0; n != FREE_BATCH && chain; n++) {
+			area = chain;
+			chain = area->next;
+			pages[n] = area_free_keep(area);
+		}
+		this_cpu_sub(nr_areas, n);
+		iopt_pages_put_many(pages, n);
+		cond_resched();
+	}
 }
 
 static void chain_free(struct iopt_area *chain)
 {
-	struct iopt_area *area;
-
-	while ((area = chain)) {
-		chain = area->next;
-		area_free(area);
-		cond_resched();
-	}
+	if (!chain)
+		return;
+	if (chain->next)
+		chain_free_many(chain);
+	else
+		area_free(chain);
 }
 
 static void area_insert(struct io_pagetable *iopt, struct iopt_area *area)
@@ -114,7 +176,7 @@ static void area_remove(struct io_pagetable *iopt, struct iopt_area *area)
  * Wait until some area changes its state, or maps are let in again.  Called with
  * iova_rwsem held for writing; returns with it held.
  */
-static int wait_for_change(struct io_pagetable *iopt)
+static noinline_for_stack int wait_for_change(struct io_pagetable *iopt)
 {
 	DEFINE_WAIT(wait);
 	int rc = 0;
@@ -175,8 +237,8 @@ static bool domain_unmap(struct iommu_domain *domain, unsigned long first,
 		chunk_last = min(last, first | (IOPT_IO_CHUNK - 1));
 		length = chunk_last - first + 1;
 		iommu_iotlb_gather_init(&gather);
-		if (WARN_ON(iommu_unmap_fast(domain, first, length, &gather) !=
-			    length)) {
+		if (WARN_ON(compat_iommu_unmap_nosync(domain, first, length,
+						      &gather) != length)) {
 			iommu_iotlb_sync(domain, &gather);
 			return false;
 		}
@@ -232,9 +294,12 @@ static int area_map_domain(struct io_pagetable *iopt, struct iopt_area *area,
 
 	pfn_cursor_init(&cur, &area->pages->extents, area->first_page,
 			iopt_area_last_page(area));
-	while ((npages = pfn_cursor_next(&cur, &pfn))) {
+	do {
+		npages = pfn_cursor_next(&cur, &pfn);
 		length = min(npages * PAGE_SIZE - offset, left);
-		rc = fatal_signal_pending(current) ? -EINTR : 0;
+		rc = npages ? 0 : -EIO;
+		if (fatal_signal_pending(current))
+			rc = -EINTR;
 		if (!rc)
 			rc = domain_map_run(domain, iova,
 					    PFN_PHYS(pfn) + offset, length,
@@ -251,7 +316,7 @@ static int area_map_domain(struct io_pagetable *iopt, struct iopt_area *area,
 		left -= length;
 		offset = 0;
 		cond_resched();
-	}
+	} while (left);
 	compat_iommu_sync_map(domain, area->node.start, iopt_area_length(area));
 	return 0;
 }
@@ -264,17 +329,19 @@ static void area_unmap_domain(struct iopt_area *area,
 }
 
 /*
- * Uncharges once for many areas of one process in a row.  The process is that
- * which paid when the pages were unpinned.
+ * Unpins and uncharges once for many areas of one process in a row.  The process
+ * is that which paid when the pages lost their last user.
  */
 struct uncharge_batch {
 	struct iommufd_owner *owner;
 	enum iommufd_account account;
 	unsigned long npages;
+	struct unpin_batch unpin;
 };
 
 static void uncharge_flush(struct uncharge_batch *batch)
 {
+	unpin_batch_flush(&batch->unpin);
 	if (!batch->owner)
 		return;
 	iommufd_owner_uncharge(batch->owner, batch->account, batch->npages);
@@ -289,8 +356,9 @@ static void area_unpin(struct iopt_area *area, struct uncharge_batch *batch)
 	unsigned long npages;
 
 	mutex_lock(&pages->mutex);
-	npages = iopt_pages_unpin(pages, area->first_page,
-				  iopt_area_last_page(area));
+	npages = iopt_pages_unpin_later(pages, area->first_page,
+					iopt_area_last_page(area),
+					&batch->unpin);
 	if (npages && (batch->owner != pages->owner ||
 		       batch->account != pages->account)) {
 		uncharge_flush(batch);
@@ -302,11 +370,42 @@ static void area_unpin(struct iopt_area *area, struct uncharge_batch *batch)
 	batch->npages += npages;
 }
 
+static noinline_for_stack void chain_unpin(struct iopt_area *chain,
+					   struct iopt_area *end)
+{
+	struct uncharge_batch uncharge = {};
+	struct iopt_area *area;
+	unsigned int n = 0;
+
+	for (area = chain; area != end; area = area->next) {
+		area_unpin(area, &uncharge);
+		resched_some(&n);
+	}
+	uncharge_flush(&uncharge);
+}
+
+/* The same for one area alone, whatever follows it in a chain */
+static void area_unpin_now(struct iopt_area *area)
+{
+	struct iopt_pages *pages = area->pages;
+	unsigned long npages;
+
+	/* Who pays for a file may change. */
+	if (pages->file) {
+		chain_unpin(area, area->next);
+		return;
+	}
+	mutex_lock(&pages->mutex);
+	npages = iopt_pages_unpin(pages, area->first_page,
+				  iopt_area_last_page(area));
+	mutex_unlock(&pages->mutex);
+	iopt_pages_uncharge(pages, npages);
+}
+
 /* Map an area in one domain; pin it before if @pin. */
 static int area_show(struct io_pagetable *iopt, struct iopt_area *area,
 		     struct iommu_domain *domain, bool pin)
 {
-	struct uncharge_batch uncharge = {};
 	int rc = 0;
 
 	mutex_lock(&area->pages->mutex);
@@ -319,17 +418,14 @@ static int area_show(struct io_pagetable *iopt, struct iopt_area *area,
 		rc = area_map_domain(iopt, area, domain);
 	mutex_unlock(&area->pages->mutex);
 
-	if (rc && pin) {
-		area_unpin(area, &uncharge);
-		uncharge_flush(&uncharge);
-	}
+	if (rc && pin)
+		area_unpin_now(area);
 	return rc;
 }
 
 /* Pin an area and map it in all domains. */
 static int area_fill(struct io_pagetable *iopt, struct iopt_area *area)
 {
-	struct uncharge_batch uncharge = {};
 	struct iopt_domain *idomain;
 	bool first = true;
 	int rc;
@@ -347,8 +443,7 @@ err_unmap:
 		return rc;
 	list_for_each_entry_continue_reverse(idomain, &iopt->domains, item)
 		area_unmap_domain(area, idomain->domain);
-	area_unpin(area, &uncharge);
-	uncharge_flush(&uncharge);
+	area_unpin_now(area);
 	return rc;
 }
 
@@ -369,33 +464,41 @@ static void chain_unmap_domain(struct iopt_area *chain, struct iopt_area *end,
 			area = area->next;
 		} while (area != end && area->node.start == last + 1);
 
-		cond_resched();
-		if (domain_unmap(domain, first->node.start, last))
-			continue;
-		for (; first != area; first = first->next)
-			WRITE_ONCE(first->pages->leak, true);
+		if (!domain_unmap(domain, first->node.start, last))
+			for (; first != area; first = first->next)
+				WRITE_ONCE(first->pages->leak, true);
+		if (area != end)
+			cond_resched();
 	}
 }
 
-/* Undo area_fill() for a chain in order of IOVA, up to @end. */
+/* Undo area_fill(). */
+static void area_unfill(struct io_pagetable *iopt, struct iopt_area *area)
+{
+	struct iopt_domain *idomain;
+
+	list_for_each_entry(idomain, &iopt->domains, item)
+		area_unmap_domain(area, idomain->domain);
+	area_unpin_now(area);
+}
+
+/* The same for a chain in order of IOVA, up to @end. */
 static void chain_unfill(struct io_pagetable *iopt, struct iopt_area *chain,
 			 struct iopt_area *end)
 {
-	struct uncharge_batch uncharge = {};
 	struct iopt_domain *idomain;
-	struct iopt_area *area;
 
 	lockdep_assert_held(&iopt->domains_rwsem);
 
-	if (list_empty(&iopt->domains))
+	if (chain == end || list_empty(&iopt->domains))
 		return;
+	if (chain->next == end) {
+		area_unfill(iopt, chain);
+		return;
+	}
 	list_for_each_entry(idomain, &iopt->domains, item)
 		chain_unmap_domain(chain, end, idomain->domain);
-	for (area = chain; area != end; area = area->next) {
-		area_unpin(area, &uncharge);
-		cond_resched();
-	}
-	uncharge_flush(&uncharge);
+	chain_unpin(chain, end);
 }
 
 /* ------------------------------------------------------------------ */
@@ -478,29 +581,48 @@ out_unlock:
 	return rc;
 }
 
-static void chain_remove(struct io_pagetable *iopt, struct iopt_area *chain)
+/* @bytes: sum of the chain, in order of IOVA, or 0 */
+static void chain_remove(struct io_pagetable *iopt, struct iopt_area *chain,
+			 unsigned long bytes)
 {
 	struct iopt_area *area;
+	unsigned int n = 0;
 
 	down_write(&iopt->iova_rwsem);
+	if (bytes && bytes == iopt->mapped_bytes) {
+		/* It is all there is. */
+		iopt->freed = min(iopt->freed, chain->node.start);
+		iopt->areas = RB_ROOT_CACHED;
+		iopt->nr_areas = 0;
+		iopt->nr_compat = 0;
+		iopt->mapped_bytes = 0;
+		chain = NULL;
+	}
 	for (area = chain; area; area = area->next) {
 		area_remove(iopt, area);
-		cond_resched();
+		resched_some(&n);
 	}
 	iopt_wake_waiters(iopt);
 	up_write(&iopt->iova_rwsem);
 }
 
+static noinline_for_stack void chain_mark(struct iopt_area *chain,
+					  enum iopt_area_state state)
+{
+	struct iopt_area *area;
+	unsigned int n = 0;
+
+	for (area = chain; area; area = area->next) {
+		area->state = state;
+		resched_some(&n);
+	}
+}
+
 static void chain_set_state(struct io_pagetable *iopt, struct iopt_area *chain,
 			    enum iopt_area_state state)
 {
-	struct iopt_area *area;
-
 	down_write(&iopt->iova_rwsem);
-	for (area = chain; area; area = area->next) {
-		area->state = state;
-		cond_resched();
-	}
+	chain_mark(chain, state);
 	iopt_wake_waiters(iopt);
 	up_write(&iopt->iova_rwsem);
 }
@@ -548,7 +670,7 @@ static int chain_map(struct io_pagetable *iopt, struct iopt_area *chain,
 		rc = area_fill(iopt, area);
 		if (rc) {
 			chain_unfill(iopt, chain, area);
-			chain_remove(iopt, chain);
+			chain_remove(iopt, chain, 0);
 			goto out_unlock;
 		}
 	}
@@ -569,10 +691,7 @@ static int map_pages(struct io_pagetable *iopt, struct iopt_pages *pages,
 
 	if (!pages)
 		return -ENOMEM;
-	area = area_alloc(pages);
-	iopt_pages_put(pages);
-	if (!area)
-		return -ENOMEM;
+	area = area_of_new(pages);
 	area->page_offset = offset;
 	area->node.last = args->length - 1;
 	return chain_map(iopt, area, args);
@@ -708,70 +827,78 @@ int iopt_copy(struct io_pagetable *dst, struct io_pagetable *src,
 /* ------------------------------------------------------------------ */
 /* Unmap */
 
-static int check_cut(const struct iopt_area *area, unsigned long first,
-		     unsigned long last, enum iopt_unmap_policy policy)
+static int cut_error(enum iopt_unmap_policy policy)
 {
-	bool below = area->node.start < first, above = area->node.last > last;
-
 	switch (policy) {
 	case IOPT_UNMAP_NATIVE:
-		return below || above ? -ENOENT : 0;
+		return -ENOENT;
 	case IOPT_UNMAP_TYPE1V2:
-		return below || above ? -EINVAL : 0;
+		return -EINVAL;
 	default:
 		return 0;
 	}
 }
 
 /*
- * Collect the areas of a request.  -EAGAIN when one of them is in the hands of
- * another thread.
+ * Take the areas of a request out of use.  @bytes: out: their sum.  Returns 1 if
+ * in-kernel users have pinned some of them, else 0, or an error that changes
+ * nothing: -EAGAIN when one of them is in the hands of another thread.
  */
 static int collect(struct io_pagetable *iopt, unsigned long first,
 		   unsigned long last, enum iopt_unmap_policy policy,
-		   struct iopt_area **chain)
+		   struct iopt_area **chain, unsigned long *bytes)
 {
 	struct iopt_area **tail = chain, *area;
-	int rc;
+	int rc = 0, accesses = 0;
+	unsigned long sum = 0;
+	unsigned int n = 0;
 
-	*chain = NULL;
 	for (area = iopt_area_first(iopt, first, last); area;
-	     area = iopt_area_next(area, first, last)) {
+	     area = iopt_area_next(area, last)) {
 		if (policy == IOPT_UNMAP_COMPAT && !area->compat)
 			continue;
-		/* Of v1's cuts only one at the start means anything. */
-		if (policy == IOPT_UNMAP_TYPE1 && area->node.start < first)
-			break;
-		rc = check_cut(area, first, last, policy);
+		if (area->node.start < first || area->node.last > last) {
+			/* Of v1's cuts only one at the start means anything. */
+			if (policy == IOPT_UNMAP_TYPE1 &&
+			    area->node.start < first)
+				break;
+			rc = cut_error(policy);
+		}
+		if (!rc && area->state != IOPT_AREA_LIVE)
+			rc = -EAGAIN;
 		if (rc)
-			return rc;
-		if (area->state != IOPT_AREA_LIVE)
-			return -EAGAIN;
+			break;
+		area->state = IOPT_AREA_DYING;
+		sum += iopt_area_length(area);
+		accesses |= atomic_read(&area->num_accesses);
 		*tail = area;
 		tail = &area->next;
-		cond_resched();
+		resched_some(&n);
 	}
 	*tail = NULL;
-	return 0;
+	if (rc) {
+		chain_mark(*chain, IOPT_AREA_LIVE);
+		return rc;
+	}
+	*bytes = sum;
+	return !!accesses;
 }
 
-/* Take the areas of a request out of use. */
-static int collect_dying(struct io_pagetable *iopt, unsigned long first,
-			 unsigned long last, enum iopt_unmap_policy policy,
-			 struct iopt_area **chain)
+/* The same, when other threads have let go of them. */
+static int collect_wait(struct io_pagetable *iopt, unsigned long first,
+			unsigned long last, enum iopt_unmap_policy policy,
+			struct iopt_area **chain, unsigned long *bytes)
 {
-	struct iopt_area *area;
 	int rc;
 
 	down_write(&iopt->iova_rwsem);
-	while ((rc = collect(iopt, first, last, policy, chain)) == -EAGAIN) {
+	for (;;) {
+		rc = collect(iopt, first, last, policy, chain, bytes);
+		if (rc != -EAGAIN)
+			break;
 		rc = wait_for_change(iopt);
 		if (rc)
 			break;
-	}
-	for (area = rc ? NULL : *chain; area; area = area->next) {
-		area->state = IOPT_AREA_DYING;
-		cond_resched();
 	}
 	up_write(&iopt->iova_rwsem);
 	return rc;
@@ -810,14 +937,11 @@ static void count_waiter(struct io_pagetable *iopt, int n)
 }
 
 /* Have in-kernel users let go of a chain. */
-static int chain_wait_accesses(struct io_pagetable *iopt,
-			       struct iopt_area *chain)
+static noinline_for_stack int chain_wait_accesses(struct io_pagetable *iopt,
+						  struct iopt_area *chain)
 {
 	unsigned int tries;
 	long left = 1;
-
-	if (!chain_in_access(chain))
-		return 0;
 
 	/*
 	 * More than once: a user may have been in the middle of a pin, and not
@@ -861,24 +985,23 @@ int iopt_unmap(struct io_pagetable *iopt, unsigned long first,
 	       unsigned long last, enum iopt_unmap_policy policy,
 	       unsigned long *unmapped)
 {
-	struct iopt_area *chain, *area;
+	struct iopt_area *chain;
 	int rc;
 
 	*unmapped = 0;
 	down_read(&iopt->domains_rwsem);
-	rc = collect_dying(iopt, first, last, policy, &chain);
-	if (rc || !chain)
+	rc = collect_wait(iopt, first, last, policy, &chain, unmapped);
+	if (rc > 0)
+		rc = chain_wait_accesses(iopt, chain);
+	else if (rc < 0 || !chain)
 		goto out_unlock;
-
-	rc = chain_wait_accesses(iopt, chain);
 	if (rc) {
 		chain_set_state(iopt, chain, IOPT_AREA_LIVE);
+		*unmapped = 0;
 		goto out_unlock;
 	}
-	for (area = chain; area; area = area->next)
-		*unmapped += iopt_area_length(area);
 	chain_unfill(iopt, chain, NULL);
-	chain_remove(iopt, chain);
+	chain_remove(iopt, chain, *unmapped);
 	chain_free(chain);
 out_unlock:
 	up_read(&iopt->domains_rwsem);
@@ -1054,7 +1177,7 @@ int iopt_set_alignment(struct io_pagetable *iopt, unsigned long align)
 	if (align <= iopt->iova_alignment)
 		goto out_set;
 	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
-	     area = iopt_area_next(area, 0, ULONG_MAX)) {
+	     area = iopt_area_next(area, ULONG_MAX)) {
 		if ((area->node.start | (area->node.last + 1) |
 		     area->page_offset) & (align - 1))
 			return -EADDRINUSE;
@@ -1074,7 +1197,7 @@ static struct iopt_area *chain_of_all(struct io_pagetable *iopt)
 
 	down_read(&iopt->iova_rwsem);
 	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
-	     area = iopt_area_next(area, 0, ULONG_MAX)) {
+	     area = iopt_area_next(area, ULONG_MAX)) {
 		*tail = area;
 		tail = &area->next;
 		cond_resched();
@@ -1089,7 +1212,7 @@ static bool any_pending(struct io_pagetable *iopt)
 	struct iopt_area *area;
 
 	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
-	     area = iopt_area_next(area, 0, ULONG_MAX)) {
+	     area = iopt_area_next(area, ULONG_MAX)) {
 		if (area->state == IOPT_AREA_PENDING)
 			return true;
 		cond_resched();
@@ -1113,7 +1236,7 @@ static int chain_of_live(struct io_pagetable *iopt, struct iopt_area **chain)
 	if (rc)
 		goto out_unlock;
 	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
-	     area = iopt_area_next(area, 0, ULONG_MAX)) {
+	     area = iopt_area_next(area, ULONG_MAX)) {
 		if (area->state != IOPT_AREA_LIVE)
 			continue;
 		rc = fatal_signal_pending(current) ? -EINTR : -ENOMEM;
@@ -1158,7 +1281,6 @@ static void forget_domain(struct io_pagetable *iopt,
  */
 int iopt_add_domain(struct io_pagetable *iopt, struct iopt_domain *idomain)
 {
-	struct uncharge_batch uncharge = {};
 	struct iopt_area *chain, *area;
 	bool first;
 	int rc;
@@ -1187,9 +1309,8 @@ int iopt_add_domain(struct io_pagetable *iopt, struct iopt_domain *idomain)
 
 err_unmap:
 	chain_unmap_domain(chain, area, idomain->domain);
-	for (; first && chain != area; chain = chain->next)
-		area_unpin(chain, &uncharge);
-	uncharge_flush(&uncharge);
+	if (first)
+		chain_unpin(chain, area);
 err_forget:
 	forget_domain(iopt, idomain);
 	up_write(&iopt->domains_rwsem);
@@ -1205,35 +1326,16 @@ err_forget:
  */
 void iopt_remove_domain(struct io_pagetable *iopt, struct iopt_domain *idomain)
 {
-	struct uncharge_batch uncharge = {};
 	struct iopt_area *chain;
 
 	down_write(&iopt->domains_rwsem);
 	list_del(&idomain->item);
 	chain = chain_of_all(iopt);
 	chain_unmap_domain(chain, NULL, idomain->domain);
-	if (list_empty(&iopt->domains)) {
-		for (; chain; chain = chain->next) {
-			area_unpin(chain, &uncharge);
-			cond_resched();
-		}
-		uncharge_flush(&uncharge);
-	}
+	if (list_empty(&iopt->domains))
+		chain_unpin(chain, NULL);
 	forget_domain(iopt, idomain);
 	up_write(&iopt->domains_rwsem);
-}
-
-static void unpin_chain(struct iopt_area *chain)
-{
-	struct uncharge_batch uncharge = {};
-	struct iopt_area *area;
-
-	for (area = chain; area; area = area->next) {
-		area_unpin(area, &uncharge);
-		cond_resched();
-	}
-	uncharge_flush(&uncharge);
-	chain_free(chain);
 }
 
 static void freeze_maps(struct io_pagetable *iopt, int n)
@@ -1252,7 +1354,8 @@ static void freeze_maps(struct io_pagetable *iopt, int n)
 void iopt_unpin_all(struct io_pagetable *iopt, struct iopt_area *pinned)
 {
 	freeze_maps(iopt, -1);
-	unpin_chain(pinned);
+	chain_unpin(pinned, NULL);
+	chain_free(pinned);
 }
 
 /**
@@ -1357,7 +1460,7 @@ int iopt_init(void)
 {
 	int rc;
 
-	rc = iopt_pages_init();
+	rc = iopt_pages_init(sizeof(struct iopt_area));
 	if (rc)
 		return rc;
 	iopt_area_cache = KMEM_CACHE(iopt_area, SLAB_ACCOUNT);

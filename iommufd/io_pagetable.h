@@ -151,14 +151,16 @@ static inline struct iopt_area *iopt_area_first(struct io_pagetable *iopt,
 	return node ? container_of(node, struct iopt_area, node) : NULL;
 }
 
+/* The next one up to @last: areas do not overlap, so it needs no search. */
 static inline struct iopt_area *iopt_area_next(struct iopt_area *area,
-					       unsigned long first,
 					       unsigned long last)
 {
-	struct interval_tree_node *node;
+	struct iopt_area *next;
 
-	node = interval_tree_iter_next(&area->node, first, last);
-	return node ? container_of(node, struct iopt_area, node) : NULL;
+	if (area->node.last >= last)
+		return NULL;
+	next = rb_entry_safe(rb_next(&area->node.rb), struct iopt_area, node.rb);
+	return next && next->node.start <= last ? next : NULL;
 }
 
 static inline unsigned long iopt_area_length(const struct iopt_area *area)

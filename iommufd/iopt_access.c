@@ -74,7 +74,7 @@ static void unpin_mapped(struct io_pagetable *iopt, unsigned long iova,
 	unsigned long npages, part_last;
 
 	for (area = iopt_area_first(iopt, iova, last); area;
-	     area = iopt_area_next(area, iova, last)) {
+	     area = iopt_area_next(area, last)) {
 		unsigned long start = max(iova, area->node.start);
 
 		part_last = min(last, area->node.last);

@@ -49,7 +49,7 @@ int iopt_charge_next(struct io_pagetable *iopt, struct iommufd_owner *next,
 
 	down_read(&iopt->iova_rwsem);
 	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area && !rc;
-	     area = iopt_area_next(area, 0, ULONG_MAX)) {
+	     area = iopt_area_next(area, ULONG_MAX)) {
 		rc = fatal_signal_pending(current) ? -EINTR : 0;
 		if (!rc)
 			rc = charge_next(area->pages, next, changes);

@@ -9,6 +9,8 @@
 
 #include "owner.h"
 
+struct kmem_cache *iommufd_spare_cache;
+
 void iommufd_owner_cache_init(struct iommufd_owner_cache *cache)
 {
 	spin_lock_init(&cache->lock);
@@ -81,37 +83,15 @@ struct iommufd_owner *iommufd_owner_get(struct iommufd_owner_cache *cache)
 	return owner;
 }
 
-static void owner_release(struct kref *refs)
+/* The last reference is gone. */
+void iommufd_owner_release(struct iommufd_owner *owner)
 {
-	struct iommufd_owner *owner =
-		container_of(refs, struct iommufd_owner, refs);
-
+	if (owner->spare)
+		kmem_cache_free(iommufd_spare_cache, owner->spare);
 	free_uid(owner->user);
 	put_task_struct(owner->task);
 	mmdrop(owner->mm);
 	kfree(owner);
-}
-
-void iommufd_owner_put(struct iommufd_owner *owner)
-{
-	kref_put(&owner->refs, owner_release);
-}
-
-/**
- * iommufd_owner_mmget() - Keep the owner's address space from exiting
- * @owner: owner
- *
- * Return: false when it has exited already.
- */
-bool iommufd_owner_mmget(struct iommufd_owner *owner)
-{
-	return mmget_not_zero(owner->mm);
-}
-
-/* Asynchronous: tearing down an address space under our locks is no good. */
-void iommufd_owner_mmput(struct iommufd_owner *owner)
-{
-	mmput_async(owner->mm);
 }
 
 /** iommufd_owner_same() - Does the same process pay, with the same user's limit? */
@@ -181,20 +161,20 @@ int iommufd_owner_charge(struct iommufd_owner *owner,
 
 /* Whatever the limit.  An address space that has exited has none to go over. */
 static void account(struct iommufd_owner *owner, enum iommufd_account mode,
-		    unsigned long npages, bool inc)
+		    long diff)
 {
-	long diff = inc ? npages : -npages;
+	struct mm_struct *mm = owner->mm;
 
-	if (!npages)
+	if (!diff)
 		return;
-	atomic64_add(diff, &owner->mm->pinned_vm);
+	atomic64_add(diff, &mm->pinned_vm);
 	if (mode == IOMMUFD_ACCOUNT_USER)
 		atomic_long_add(diff, &owner->user->locked_vm);
 	if (mode != IOMMUFD_ACCOUNT_MM || !iommufd_owner_mmget(owner))
 		return;
-	mmap_write_lock(owner->mm);
-	__account_locked_vm(owner->mm, npages, inc, owner->task, true);
-	mmap_write_unlock(owner->mm);
+	mmap_write_lock(mm);
+	__account_locked_vm(mm, abs(diff), diff > 0, owner->task, true);
+	mmap_write_unlock(mm);
 	iommufd_owner_mmput(owner);
 }
 
@@ -209,7 +189,7 @@ static void account(struct iommufd_owner *owner, enum iommufd_account mode,
 void iommufd_owner_uncharge(struct iommufd_owner *owner,
 			    enum iommufd_account mode, unsigned long npages)
 {
-	account(owner, mode, npages, false);
+	account(owner, mode, -npages);
 }
 
 /**
@@ -225,8 +205,5 @@ void iommufd_owner_correct(struct iommufd_owner *owner,
 			   enum iommufd_account mode, unsigned long charged,
 			   unsigned long npages)
 {
-	if (npages > charged)
-		account(owner, mode, npages - charged, true);
-	else
-		account(owner, mode, charged - npages, false);
+	account(owner, mode, npages - charged);
 }

@@ -6,11 +6,13 @@
 #define IOMMUFD_OWNER_H
 
 #include <linux/kref.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
-struct mm_struct;
-struct task_struct;
+struct kmem_cache;
+
 struct user_struct;
 
 /**
@@ -33,6 +35,8 @@ enum iommufd_account {
  * @mm: address space; kept from being freed, not from exiting
  * @task: thread group leader, for its rlimits
  * @user: user, for IOMMUFD_ACCOUNT_USER
+ * @spare: memory of iommufd_spare_cache for the next struct iopt_pages, or NULL;
+ *	by xchg() and cmpxchg()
  *
  * Taken when memory is mapped and never changed after that, so that fork, exec
  * and exit of the process cannot move a charge to somebody else: what was
@@ -43,7 +47,11 @@ struct iommufd_owner {
 	struct mm_struct *mm;
 	struct task_struct *task;
 	struct user_struct *user;
+	void *spare;
 };
+
+/* Of what struct iopt_pages is made of; set before there is an owner. */
+extern struct kmem_cache *iommufd_spare_cache;
 
 /**
  * struct iommufd_owner_cache - the owner that was asked for last
@@ -62,10 +70,42 @@ void iommufd_owner_cache_init(struct iommufd_owner_cache *cache);
 void iommufd_owner_cache_destroy(struct iommufd_owner_cache *cache);
 
 struct iommufd_owner *iommufd_owner_get(struct iommufd_owner_cache *cache);
-void iommufd_owner_put(struct iommufd_owner *owner);
+void iommufd_owner_release(struct iommufd_owner *owner);
 
-bool iommufd_owner_mmget(struct iommufd_owner *owner);
-void iommufd_owner_mmput(struct iommufd_owner *owner);
+static inline void iommufd_owner_put_many(struct iommufd_owner *owner,
+					  unsigned int n)
+{
+	if (refcount_sub_and_test(n, &owner->refs.refcount))
+		iommufd_owner_release(owner);
+}
+
+static inline void iommufd_owner_put(struct iommufd_owner *owner)
+{
+	iommufd_owner_put_many(owner, 1);
+}
+
+/**
+ * iommufd_owner_mmget() - Keep the owner's address space from exiting
+ * @owner: owner
+ *
+ * Return: false when it has exited already.
+ */
+static inline bool iommufd_owner_mmget(struct iommufd_owner *owner)
+{
+	/* That of the process at work does not exit meanwhile. */
+	return owner->mm == current->mm || mmget_not_zero(owner->mm);
+}
+
+/**
+ * iommufd_owner_mmput() - Undo iommufd_owner_mmget(), in the same task
+ * @owner: owner
+ */
+static inline void iommufd_owner_mmput(struct iommufd_owner *owner)
+{
+	/* Tearing down an address space under our locks would be no good. */
+	if (owner->mm != current->mm)
+		mmput_async(owner->mm);
+}
 
 bool iommufd_owner_same(const struct iommufd_owner *a,
 			const struct iommufd_owner *b);

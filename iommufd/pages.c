@@ -28,9 +28,9 @@
 static unsigned int pin_batch = PIN_BATCH;
 /* Small requests use the stack. */
 #define PIN_BATCH_SMALL 16
-#define UNPIN_BATCH 32
 
 static struct kmem_cache *iopt_pages_cache;
+static size_t iopt_pages_size;
 static struct kmem_cache *pfn_extent_cache;
 
 static DEFINE_PER_CPU(long, nr_pages_objects);
@@ -46,6 +46,40 @@ static enum iommufd_account account_of(enum iommufd_account mode, bool unlimited
 		       IOMMUFD_ACCOUNT_NONE : mode;
 }
 
+/*
+ * Each owner keeps the last one that was freed: a guest with a vIOMMU maps and
+ * unmaps by turns, and the allocator would be a tenth of what that costs.  Not
+ * each CPU: a memory cgroup would pay for the mappings of others.  Debug builds
+ * and KASAN want to see what is freed.
+ */
+#if defined(IOMMUFD_DEBUG) || defined(CONFIG_KASAN)
+#define KEEP_SPARE false
+#else
+#define KEEP_SPARE true
+#endif
+
+static struct iopt_pages *pages_zalloc(struct iommufd_owner *owner)
+{
+	struct iopt_pages *pages = NULL;
+
+	if (KEEP_SPARE && READ_ONCE(owner->spare))
+		pages = xchg(&owner->spare, NULL);
+	if (!pages)
+		return kmem_cache_zalloc(iopt_pages_cache, GFP_KERNEL_ACCOUNT);
+	memset(pages, 0, iopt_pages_size);
+	return pages;
+}
+
+static void pages_free(struct iopt_pages *pages)
+{
+	struct iommufd_owner *owner = pages->owner;
+
+	if (!KEEP_SPARE || READ_ONCE(owner->spare) ||
+	    cmpxchg(&owner->spare, NULL, pages))
+		kmem_cache_free(iopt_pages_cache, pages);
+	iommufd_owner_put(owner);
+}
+
 struct iopt_pages *iopt_pages_alloc(struct iommufd_owner *owner,
 				    enum iommufd_account account,
 				    unsigned long uva, unsigned long length,
@@ -53,7 +87,7 @@ struct iopt_pages *iopt_pages_alloc(struct iommufd_owner *owner,
 {
 	struct iopt_pages *pages;
 
-	pages = kmem_cache_zalloc(iopt_pages_cache, GFP_KERNEL_ACCOUNT);
+	pages = pages_zalloc(owner);
 	if (!pages)
 		return NULL;
 	kref_init(&pages->refs);
@@ -90,22 +124,48 @@ void iopt_pages_get(struct iopt_pages *pages)
 	kref_get(&pages->refs);
 }
 
-static void pages_release(struct kref *refs)
+/* All but the memory of the struct and the owner's reference */
+static void pages_release(struct iopt_pages *pages)
 {
-	struct iopt_pages *pages = container_of(refs, struct iopt_pages, refs);
-
 	WARN_ON(!RB_EMPTY_ROOT(&pages->extents) && !READ_ONCE(pages->leak));
 	if (pages->file)
 		fput(pages->file);
-	iommufd_owner_put(pages->owner);
 	mutex_destroy(&pages->mutex);
-	kmem_cache_free(iopt_pages_cache, pages);
-	this_cpu_dec(nr_pages_objects);
 }
 
 void iopt_pages_put(struct iopt_pages *pages)
 {
-	kref_put(&pages->refs, pages_release);
+	if (!refcount_dec_and_test(&pages->refs.refcount))
+		return;
+	pages_release(pages);
+	this_cpu_dec(nr_pages_objects);
+	pages_free(pages);
+}
+
+/* The same for each in an array, which is no use afterwards */
+void iopt_pages_put_many(struct iopt_pages **pages, unsigned int n)
+{
+	struct iommufd_owner *owner = NULL;
+	unsigned int i, same = 0, dead = 0;
+
+	for (i = 0; i != n; i++) {
+		if (!refcount_dec_and_test(&pages[i]->refs.refcount))
+			continue;
+		pages_release(pages[i]);
+		if (pages[i]->owner != owner) {
+			if (same)
+				iommufd_owner_put_many(owner, same);
+			owner = pages[i]->owner;
+			same = 0;
+		}
+		same++;
+		pages[dead++] = pages[i];
+	}
+	if (!dead)
+		return;
+	iommufd_owner_put_many(owner, same);
+	this_cpu_sub(nr_pages_objects, dead);
+	kmem_cache_free_bulk(iopt_pages_cache, dead, (void **)pages);
 }
 
 static struct pfn_extent *extent_alloc(struct iopt_pages *pages)
@@ -189,29 +249,58 @@ struct pin_batch {
 	struct iommufd_file_view view;
 };
 
-static void unpin_runs(const u64 *runs, unsigned int nruns, bool dirty)
+void unpin_batch_flush(struct unpin_batch *batch)
 {
-	struct page *singles[UNPIN_BATCH];
-	unsigned int i, nsingles = 0;
+	if (batch->n)
+		unpin_user_pages_dirty_lock(batch->pages, batch->n,
+					    batch->dirty);
+	batch->n = 0;
+}
 
-	for (i = 0; i != nruns; i++) {
-		struct page *page = pfn_to_page(pfn_run_pfn(runs[i]));
+static void unpin_batch_begin(struct unpin_batch *batch, bool dirty)
+{
+	if (batch->dirty == dirty)
+		return;
+	unpin_batch_flush(batch);
+	batch->dirty = dirty;
+}
 
-		if (pfn_run_count(runs[i]) > 1) {
-			unpin_user_page_range_dirty_lock(
-				page, pfn_run_count(runs[i]), dirty);
-			cond_resched();
+static void unpin_batch_add(struct unpin_batch *batch, struct page *page)
+{
+	batch->pages[batch->n++] = page;
+	if (batch->n != UNPIN_BATCH)
+		return;
+	unpin_batch_flush(batch);
+	cond_resched();
+}
+
+static void unpin_runs(const u64 *runs, unsigned int nruns, bool dirty,
+		       struct unpin_batch *batch)
+{
+	const u64 *end = runs + nruns;
+
+	unpin_batch_begin(batch, dirty);
+	for (; runs != end; runs++) {
+		struct page *page = pfn_to_page(pfn_run_pfn(*runs));
+
+		if (pfn_run_count(*runs) == 1) {
+			unpin_batch_add(batch, page);
 			continue;
 		}
-		singles[nsingles++] = page;
-		if (nsingles == UNPIN_BATCH) {
-			unpin_user_pages_dirty_lock(singles, nsingles, dirty);
-			nsingles = 0;
-			cond_resched();
-		}
+		unpin_user_page_range_dirty_lock(page, pfn_run_count(*runs),
+						 dirty);
+		cond_resched();
 	}
-	if (nsingles)
-		unpin_user_pages_dirty_lock(singles, nsingles, dirty);
+}
+
+/* A new extent, whose runs are set, has its place and one user. */
+static void extent_add(struct iopt_pages *pages, struct pfn_extent *ext,
+		       unsigned long start)
+{
+	ext->start = start;
+	ext->users = 1;
+	pfn_extent_insert(&pages->extents, ext);
+	this_cpu_add(nr_pinned_pages, ext->npages);
 }
 
 /* Turn what the batch holds into an extent that begins at @start. */
@@ -229,10 +318,7 @@ static int batch_flush(struct iopt_pages *pages, struct pin_batch *batch,
 		extent_free(pages, ext);
 		return -ENOMEM;
 	}
-	ext->start = *start;
-	ext->users = 1;
-	pfn_extent_insert(&pages->extents, ext);
-	this_cpu_add(nr_pinned_pages, ext->npages);
+	extent_add(pages, ext, *start);
 	*start += ext->npages;
 	batch->nruns = 0;
 	return 0;
@@ -280,6 +366,7 @@ static int pin_batched(struct iopt_pages *pages, struct pin_batch *batch,
 		       unsigned long *done)
 {
 	unsigned long index = first, committed = first, npages;
+	struct unpin_batch unpin = {};
 	unsigned int used, n;
 	long got;
 	int rc = 0;
@@ -320,15 +407,42 @@ static int pin_batched(struct iopt_pages *pages, struct pin_batch *batch,
 	if (!rc)
 		rc = batch_flush(pages, batch, &committed);
 	if (rc) {
-		unpin_runs(batch->runs, batch->nruns, false);
+		unpin_runs(batch->runs, batch->nruns, false, &unpin);
+		unpin_batch_flush(&unpin);
 		batch->nruns = 0;
 	}
 	*done = committed - first;
 	return rc;
 }
 
-static int pin_gap(struct iopt_pages *pages, unsigned long first,
-		   unsigned long last, unsigned long *done)
+/* What a vIOMMU maps most: without arrays */
+static int pin_one(struct iopt_pages *pages, unsigned long index)
+{
+	struct pfn_extent *ext;
+	struct page *page;
+	long got;
+	u64 run;
+
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	ext = extent_alloc(pages);
+	if (!ext)
+		return -ENOMEM;
+	got = gup_some(pages, NULL, index, 1, &page);
+	if (got != 1) {
+		extent_free(pages, ext);
+		return got < 0 ? got : -EFAULT;
+	}
+	run = pfn_run(page_to_pfn(page), 1);
+	/* One run needs no memory. */
+	pfn_extent_set_runs(ext, &run, 1);
+	extent_add(pages, ext, index);
+	return 0;
+}
+
+/* As pin_batched(), with what memory there is for the batches. */
+static int pin_many(struct iopt_pages *pages, unsigned long first,
+		    unsigned long last, unsigned long *done)
 {
 	struct page *small_pages[PIN_BATCH_SMALL];
 	u64 small_runs[PIN_BATCH_SMALL];
@@ -361,6 +475,18 @@ static int pin_gap(struct iopt_pages *pages, unsigned long first,
 	rc = pin_batched(pages, &batch, first, last, done);
 	iommufd_file_unview(&batch.view);
 	free_pages((unsigned long)buf, 1);
+	return rc;
+}
+
+static int pin_gap(struct iopt_pages *pages, unsigned long first,
+		   unsigned long last, unsigned long *done)
+{
+	int rc;
+
+	if (first != last || pages->file)
+		return pin_many(pages, first, last, done);
+	rc = pin_one(pages, first);
+	*done = !rc;
 	return rc;
 }
 
@@ -414,8 +540,9 @@ static unsigned long count_gaps(struct iopt_pages *pages, unsigned long first,
 int iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
 		   unsigned long last)
 {
+	bool empty = RB_EMPTY_ROOT(&pages->extents);
 	unsigned long index = first, uncharged, done, end;
-	struct pfn_extent *ext;
+	struct pfn_extent *ext = NULL;
 	int rc;
 
 	lockdep_assert_held(&pages->mutex);
@@ -423,20 +550,23 @@ int iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
 	if (WARN_ON(first > last || last >= pages->npages))
 		return -EINVAL;
 
-	rc = split_at(pages, first);
-	if (!rc)
-		rc = split_at(pages, last + 1);
-	if (rc)
-		return rc;
-
-	uncharged = count_gaps(pages, first, last);
+	uncharged = last - first + 1;
+	if (!empty) {
+		rc = split_at(pages, first);
+		if (!rc)
+			rc = split_at(pages, last + 1);
+		if (rc)
+			return rc;
+		uncharged = count_gaps(pages, first, last);
+	}
 	rc = iommufd_owner_charge(pages->owner, pages->account, uncharged,
 				  pages->unlimited);
 	if (rc)
 		return rc;
 
 	while (index <= last) {
-		ext = pfn_extent_find(&pages->extents, index);
+		if (!empty)
+			ext = pfn_extent_find(&pages->extents, index);
 		if (ext && ext->start == index) {
 			ext->users++;
 			index += ext->npages;
@@ -458,24 +588,32 @@ err_unpin:
 	return rc;
 }
 
-/**
- * iopt_pages_unpin() - Stop being a user of a range of pages
- * @pages: pages
- * @first: index of the first page, as when pinned
- * @last: index of the last page, as when pinned
- *
- * No device may reach the pages through this user any more.
- *
- * Return: how many pages were unpinned, for iopt_pages_uncharge().
- * Context: may sleep; @pages->mutex held.
+/*
+ * What a vIOMMU unmaps most, without a search: if one page with one user is all
+ * that is pinned, it is that page, which the caller has to unpin.
  */
-unsigned long iopt_pages_unpin(struct iopt_pages *pages, unsigned long first,
-			       unsigned long last)
+static struct page *take_only_page(struct iopt_pages *pages,
+				   unsigned long first, unsigned long last)
+{
+	struct pfn_extent *ext = &pages->first;
+
+	if (first != last || pages->extents.rb_node != &ext->node ||
+	    ext->node.rb_left || ext->node.rb_right || ext->start != first ||
+	    ext->npages != 1 || ext->users != 1 || READ_ONCE(pages->leak))
+		return NULL;
+	pages->extents = RB_ROOT;
+	ext->nruns = 0;
+	this_cpu_dec(nr_pinned_pages);
+	return pfn_to_page(pfn_run_pfn(ext->run));
+}
+
+static noinline_for_stack unsigned long unpin_extents(struct iopt_pages *pages,
+						      unsigned long first,
+						      unsigned long last,
+						      struct unpin_batch *batch)
 {
 	struct pfn_extent *ext, *next;
 	unsigned long unpinned = 0;
-
-	lockdep_assert_held(&pages->mutex);
 
 	for (ext = pfn_extent_find(&pages->extents, first);
 	     ext && ext->start <= last; ext = next) {
@@ -484,23 +622,72 @@ unsigned long iopt_pages_unpin(struct iopt_pages *pages, unsigned long first,
 			continue;
 		if (--ext->users || READ_ONCE(pages->leak))
 			continue;
-		unpin_runs(pfn_extent_runs(ext), ext->nruns, pages->writable);
+		unpin_runs(pfn_extent_runs(ext), ext->nruns, pages->writable,
+			   batch);
 		rb_erase(&ext->node, &pages->extents);
 		unpinned += ext->npages;
 		extent_free(pages, ext);
 	}
-	this_cpu_sub(nr_pinned_pages, unpinned);
 	return unpinned;
 }
 
 /**
- * iopt_pages_uncharge() - Give back what unpinned pages were charged
+ * iopt_pages_unpin_later() - Stop being a user of a range of pages
  * @pages: pages
- * @npages: number of pages
+ * @first: index of the first page, as when pinned
+ * @last: index of the last page, as when pinned
+ * @batch: for unpin_batch_flush()
+ *
+ * No device may reach the pages through this user any more.
+ *
+ * Return: how many pages were unpinned, for iopt_pages_uncharge().
+ * Context: may sleep; @pages->mutex held.
  */
-void iopt_pages_uncharge(struct iopt_pages *pages, unsigned long npages)
+unsigned long iopt_pages_unpin_later(struct iopt_pages *pages,
+				     unsigned long first, unsigned long last,
+				     struct unpin_batch *batch)
 {
-	iommufd_owner_uncharge(pages->owner, pages->account, npages);
+	unsigned long unpinned;
+	struct page *page;
+
+	lockdep_assert_held(&pages->mutex);
+
+	page = take_only_page(pages, first, last);
+	if (page) {
+		unpin_batch_begin(batch, pages->writable);
+		unpin_batch_add(batch, page);
+		return 1;
+	}
+	unpinned = unpin_extents(pages, first, last, batch);
+	this_cpu_sub(nr_pinned_pages, unpinned);
+	return unpinned;
+}
+
+static noinline_for_stack unsigned long unpin_many(struct iopt_pages *pages,
+						   unsigned long first,
+						   unsigned long last)
+{
+	struct unpin_batch batch = {};
+	unsigned long unpinned;
+
+	unpinned = iopt_pages_unpin_later(pages, first, last, &batch);
+	unpin_batch_flush(&batch);
+	return unpinned;
+}
+
+/** iopt_pages_unpin() - As iopt_pages_unpin_later(), and flush */
+unsigned long iopt_pages_unpin(struct iopt_pages *pages, unsigned long first,
+			       unsigned long last)
+{
+	struct page *page;
+
+	lockdep_assert_held(&pages->mutex);
+
+	page = take_only_page(pages, first, last);
+	if (!page)
+		return unpin_many(pages, first, last);
+	unpin_user_page_range_dirty_lock(page, 1, pages->writable);
+	return 1;
 }
 
 static unsigned long count_pinned(struct iopt_pages *pages)
@@ -759,9 +946,13 @@ unsigned long iopt_pages_count_pinned(void)
 	return percpu_sum(&nr_pinned_pages);
 }
 
-int iopt_pages_init(void)
+/* @tail: bytes that are needed with each, see iopt_pages_tail() */
+int iopt_pages_init(size_t tail)
 {
-	iopt_pages_cache = KMEM_CACHE(iopt_pages, SLAB_ACCOUNT);
+	iopt_pages_size = sizeof(struct iopt_pages) + tail;
+	iopt_pages_cache = kmem_cache_create("iopt_pages", iopt_pages_size,
+					     __alignof__(struct iopt_pages),
+					     SLAB_ACCOUNT, NULL);
 	if (!iopt_pages_cache)
 		return -ENOMEM;
 	pfn_extent_cache = KMEM_CACHE(pfn_extent, SLAB_ACCOUNT);
@@ -769,6 +960,7 @@ int iopt_pages_init(void)
 		kmem_cache_destroy(iopt_pages_cache);
 		return -ENOMEM;
 	}
+	iommufd_spare_cache = iopt_pages_cache;
 	return 0;
 }
 

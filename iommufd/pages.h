@@ -58,6 +58,12 @@ struct iopt_pages {
 	struct pfn_extent first;
 };
 
+/* What iopt_pages_init() was asked to leave room for, zeroed, with each */
+static inline void *iopt_pages_tail(struct iopt_pages *pages)
+{
+	return pages + 1;
+}
+
 /**
  * struct iopt_pages_change - another process is about to pay for pages
  * @pages: pages, with a reference
@@ -76,6 +82,21 @@ struct iopt_pages_change {
 	enum iommufd_account uncharge;
 };
 
+/* Single pages to be unpinned in one go */
+#define UNPIN_BATCH 16
+
+/**
+ * struct unpin_batch - pages whose last user has gone
+ * @n: how many of @pages
+ * @dirty: they may have been written to
+ * @pages: pages
+ */
+struct unpin_batch {
+	unsigned int n;
+	bool dirty;
+	struct page *pages[UNPIN_BATCH];
+};
+
 struct iopt_pages *iopt_pages_alloc(struct iommufd_owner *owner,
 				    enum iommufd_account account,
 				    unsigned long uva, unsigned long length,
@@ -86,12 +107,28 @@ struct iopt_pages *iopt_pages_alloc_file(struct iommufd_owner *owner,
 					 unsigned long length, bool writable);
 void iopt_pages_get(struct iopt_pages *pages);
 void iopt_pages_put(struct iopt_pages *pages);
+void iopt_pages_put_many(struct iopt_pages **pages, unsigned int n);
 
 int iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
 		   unsigned long last);
 unsigned long iopt_pages_unpin(struct iopt_pages *pages, unsigned long first,
 			       unsigned long last);
-void iopt_pages_uncharge(struct iopt_pages *pages, unsigned long npages);
+unsigned long iopt_pages_unpin_later(struct iopt_pages *pages,
+				     unsigned long first, unsigned long last,
+				     struct unpin_batch *batch);
+void unpin_batch_flush(struct unpin_batch *batch);
+
+/**
+ * iopt_pages_uncharge() - Give back what unpinned pages were charged
+ * @pages: pages
+ * @npages: number of pages
+ */
+static inline void iopt_pages_uncharge(struct iopt_pages *pages,
+				       unsigned long npages)
+{
+	iommufd_owner_uncharge(pages->owner, pages->account, npages);
+}
+
 int iopt_pages_charge_next(struct iopt_pages *pages, struct iommufd_owner *next,
 			   bool unlimited, struct iopt_pages_change *change);
 void iopt_pages_change_owner(struct iopt_pages_change *change,
@@ -105,7 +142,7 @@ int iopt_pages_rw(struct iopt_pages *pages, unsigned long offset, void *data,
 unsigned long iopt_pages_count_objects(void);
 unsigned long iopt_pages_count_pinned(void);
 
-int iopt_pages_init(void);
+int iopt_pages_init(size_t tail);
 void iopt_pages_exit(void);
 
 #endif

@@ -199,7 +199,7 @@ static void check_model(struct kunit *test, struct model *m)
 
 	down_read(&m->w->iopt.iova_rwsem);
 	for (area = iopt_area_first(&m->w->iopt, 0, ULONG_MAX); area;
-	     area = iopt_area_next(area, 0, ULONG_MAX), i++) {
+	     area = iopt_area_next(area, ULONG_MAX), i++) {
 		KUNIT_ASSERT_LT(test, i, m->nareas);
 		KUNIT_ASSERT_EQ(test, area->node.start, m->areas[i].start);
 		KUNIT_ASSERT_EQ(test, area->node.last, m->areas[i].last);

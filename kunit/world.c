@@ -132,7 +132,7 @@ static void check_areas(struct kunit *test, struct kt_world *w)
 	memcpy(w->needed, w->held, w->mem->npages);
 	down_read(&w->iopt.iova_rwsem);
 	for (area = iopt_area_first(&w->iopt, 0, ULONG_MAX); area;
-	     area = iopt_area_next(area, 0, ULONG_MAX)) {
+	     area = iopt_area_next(area, ULONG_MAX)) {
 		KUNIT_ASSERT_EQ(test, (int)area->state, (int)IOPT_AREA_LIVE);
 		nr++;
 		compat += area->compat;
