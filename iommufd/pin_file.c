@@ -11,6 +11,7 @@
 #include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/pagemap.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
 
@@ -148,6 +149,10 @@ long iommufd_file_pin(struct iommufd_file_view *view, unsigned long offset,
 	}
 	in_view = offset - view->start;
 	npages = min(npages, (view->length - in_view) / PAGE_SIZE);
+	/* A read fault maps what else of the file is around, a write fault does not. */
+	if (npages > 1 && !is_hugetlb(view->file))
+		fault_in_readable((char __user *)(view->addr + in_view),
+				  npages * PAGE_SIZE);
 	got = pin_user_pages_fast(view->addr + in_view, npages, flags, out);
 	if (got > 0 &&
 	    !are_pages_of(view->file, offset >> PAGE_SHIFT, out, got)) {
