@@ -178,16 +178,21 @@ int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 			     unsigned long length, struct page **out_pages,
 			     unsigned int flags)
 {
+	bool singly = access->ops->pins_pages_singly;
+	bool write = flags & IOMMUFD_ACCESS_RW_WRITE;
 	int rc = -ENOENT;
 
-	if (flags & ~IOMMUFD_ACCESS_RW_WRITE || !access->ops->needs_pin_pages)
+	if (flags & ~IOMMUFD_ACCESS_RW_WRITE || !access->ops->needs_pin_pages ||
+	    (singly && (!length || !PAGE_ALIGNED(iova | length))))
 		return -EINVAL;
 
 	down_read(&access->rwsem);
-	if (access->ioas)
+	if (access->ioas && singly)
+		rc = iopt_page_pins_pin(&access->ioas->iopt, iova,
+					length / PAGE_SIZE, out_pages, write);
+	else if (access->ioas)
 		rc = iopt_access_pin(&access->ioas->iopt, iova, length,
-				     out_pages,
-				     flags & IOMMUFD_ACCESS_RW_WRITE);
+				     out_pages, write);
 	up_read(&access->rwsem);
 	return rc;
 }
@@ -197,8 +202,14 @@ void iommufd_access_unpin_pages(struct iommufd_access *access,
 				unsigned long iova, unsigned long length)
 {
 	down_read(&access->rwsem);
-	if (!WARN_ON(!access->ioas || !length))
+	if (WARN_ON(!access->ioas || !length))
+		goto out_unlock;
+	if (access->ops->pins_pages_singly)
+		iopt_page_pins_unpin(&access->ioas->iopt, iova,
+				     length / PAGE_SIZE);
+	else
 		iopt_access_unpin(&access->ioas->iopt, iova, length);
+out_unlock:
 	up_read(&access->rwsem);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_unpin_pages, IOMMUFD);

@@ -52,6 +52,8 @@ void iopt_init_table(struct io_pagetable *iopt)
 	init_waitqueue_head(&iopt->wait);
 	init_rwsem(&iopt->access_rwsem);
 	INIT_LIST_HEAD(&iopt->accesses);
+	mutex_init(&iopt->page_pins_lock);
+	xa_init_flags(&iopt->page_pins, XA_FLAGS_ACCOUNT);
 }
 
 /**
@@ -64,6 +66,8 @@ void iopt_destroy_table(struct io_pagetable *iopt)
 	WARN_ON(!RB_EMPTY_ROOT(&iopt->reserved.rb_root));
 	WARN_ON(!list_empty(&iopt->domains));
 	WARN_ON(!list_empty(&iopt->accesses));
+	WARN_ON(!xa_empty(&iopt->page_pins));
+	mutex_destroy(&iopt->page_pins_lock);
 	iopt_free_allowed(&iopt->allowed);
 }
 
@@ -967,6 +971,22 @@ static noinline_for_stack int chain_wait_accesses(struct io_pagetable *iopt,
 	return -EBUSY;
 }
 
+/* Nobody will ask which of its pages are dirty. */
+static noinline_for_stack void chain_clean(struct io_pagetable *iopt,
+					   struct iopt_area *chain)
+{
+	struct iopt_area *area;
+
+	for (area = chain; area; area = area->next) {
+		struct iopt_range range = {
+			.first = area->node.start,
+			.last = area->node.last,
+		};
+
+		iopt_page_pins_clean(iopt, &range, NULL, 0);
+	}
+}
+
 /**
  * iopt_unmap() - Unmap a range
  * @iopt: io_pagetable
@@ -1001,6 +1021,8 @@ int iopt_unmap(struct io_pagetable *iopt, unsigned long first,
 		goto out_unlock;
 	}
 	chain_unfill(iopt, chain, NULL);
+	if (!xa_empty(&iopt->page_pins))
+		chain_clean(iopt, chain);
 	chain_remove(iopt, chain, *unmapped);
 	chain_free(chain);
 out_unlock:

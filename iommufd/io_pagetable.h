@@ -9,8 +9,10 @@
 #include <linux/interval_tree.h>
 #include <linux/iommu.h>
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/rwsem.h>
 #include <linux/wait.h>
+#include <linux/xarray.h>
 
 #include "pages.h"
 
@@ -112,8 +114,12 @@ struct iopt_access {
  * @access_rwsem: protects @accesses
  * @accesses: of struct iopt_access
  *
+ * @page_pins_lock: protects @page_pins and @track_dirty
+ * @page_pins: by IOVA in pages, see iopt_page_pins.c
+ * @track_dirty: VFIO's dirty pages are tracked
+ *
  * Lock order: domains_rwsem, access_rwsem, iova_rwsem, iopt_pages.mutex, then
- * mmap_lock of the owner.
+ * mmap_lock of the owner; page_pins_lock is taken inside all of them.
  */
 struct io_pagetable {
 	struct rw_semaphore domains_rwsem;
@@ -137,6 +143,20 @@ struct io_pagetable {
 
 	struct rw_semaphore access_rwsem;
 	struct list_head accesses;
+
+	struct mutex page_pins_lock;
+	struct xarray page_pins;
+	bool track_dirty;
+};
+
+/**
+ * struct iopt_range - some IOVAs
+ * @first: first one
+ * @last: last one, inclusive
+ */
+struct iopt_range {
+	unsigned long first;
+	unsigned long last;
 };
 
 static inline struct iopt_area *iopt_area_first(struct io_pagetable *iopt,
@@ -308,6 +328,30 @@ void iopt_access_unpin(struct io_pagetable *iopt, unsigned long iova,
 		       unsigned long length);
 int iopt_access_rw(struct io_pagetable *iopt, unsigned long iova, void *data,
 		   size_t length, bool write);
+
+/* iopt_dirty.c: what may have been written to */
+
+bool iopt_next_live(struct io_pagetable *iopt, unsigned long iova,
+		    unsigned long last, struct iopt_range *range,
+		    bool *reachable);
+bool iopt_is_cut(struct io_pagetable *iopt, unsigned long first,
+		 unsigned long last);
+
+/* iopt_page_pins.c: in-kernel users that pin page by page */
+
+int iopt_page_pins_pin(struct io_pagetable *iopt, unsigned long iova,
+		       unsigned long npages, struct page **out, bool write);
+void iopt_page_pins_unpin(struct io_pagetable *iopt, unsigned long iova,
+			  unsigned long npages);
+int iopt_page_pins_mark(struct io_pagetable *iopt, unsigned long first,
+			unsigned long last);
+void iopt_page_pins_read(struct io_pagetable *iopt,
+			 const struct iopt_range *range, unsigned long *bits,
+			 unsigned int first_bit);
+void iopt_page_pins_clean(struct io_pagetable *iopt,
+			  const struct iopt_range *range,
+			  const unsigned long *bits, unsigned int first_bit);
+void iopt_track_dirty(struct io_pagetable *iopt, bool on);
 
 /* iopt_owner.c: who pays */
 

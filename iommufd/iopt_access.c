@@ -180,6 +180,8 @@ int iopt_access_rw(struct io_pagetable *iopt, unsigned long iova, void *data,
 
 	down_read(&iopt->iova_rwsem);
 	rc = check_mapped(iopt, iova, last, write);
+	if (!rc && write && READ_ONCE(iopt->track_dirty))
+		rc = iopt_page_pins_mark(iopt, iova, last);
 	while (!rc && length) {
 		area = iopt_area_first(iopt, iova, iova);
 		n = min(last, area->node.last) - iova + 1;

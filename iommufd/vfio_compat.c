@@ -20,6 +20,7 @@
 
 #include "hwpt.h"
 #include "vfio_compat.h"
+#include "vfio_dirty.h"
 
 /* What stock type1 reports of its default limit; said when there is none. */
 #define NO_LIMIT_AVAIL U16_MAX
@@ -372,6 +373,7 @@ void iommufd_vfio_container_unset(struct iommufd_ctx *ictx, bool failed)
 	 * What stays mapped if this process is being killed while another
 	 * thread maps goes with the IOAS.
 	 */
+	iopt_track_dirty(&ioas->iopt, false);
 	if (!failed && !ioas_has_users(ioas))
 		iopt_unmap(&ioas->iopt, 0, ULONG_MAX, IOPT_UNMAP_COMPAT,
 			   &unmapped);
@@ -402,20 +404,22 @@ static int check_range(unsigned long iova, unsigned long size)
 	return 0;
 }
 
-static bool all_coherent(struct iommufd_ioas *ioas)
+/* Is some IOMMU there?  @coherent: out: each enforces cache coherency */
+static bool has_iommu(struct iommufd_ioas *ioas, bool *coherent)
 {
-	bool any = false, coherent = true;
 	struct iommufd_hwpt *hwpt;
+	bool any = false;
 
+	*coherent = true;
 	mutex_lock(&ioas->mutex);
 	list_for_each_entry(hwpt, &ioas->hwpts, item) {
 		if (!hwpt->groups)
 			continue;
 		any = true;
-		coherent &= hwpt->enforce_cache_coherency;
+		*coherent &= hwpt->enforce_cache_coherency;
 	}
 	mutex_unlock(&ioas->mutex);
-	return any && coherent;
+	return any;
 }
 
 /*
@@ -425,10 +429,11 @@ static bool all_coherent(struct iommufd_ioas *ioas)
 static noinline_for_stack long check_dma_cc(struct iommufd_ctx *ictx)
 {
 	struct iommufd_ioas *ioas;
-	long ret;
+	bool group, any, coherent;
 
 	xa_lock(&ictx->objects);
 	ioas = ictx->vfio_container_ioas;
+	group = ioas;
 	if (ioas)
 		iommufd_object_use(&ioas->obj);
 	else
@@ -436,9 +441,10 @@ static noinline_for_stack long check_dma_cc(struct iommufd_ctx *ictx)
 	xa_unlock(&ictx->objects);
 	if (!ioas)
 		return 0;
-	ret = all_coherent(ioas);
+	any = has_iommu(ioas, &coherent);
 	iommufd_object_done(&ioas->obj);
-	return ret;
+	/* Groups without an IOMMU have nothing that is not. */
+	return coherent && (any || group);
 }
 
 /* An extension that is not known is 0, never an error. */
@@ -619,7 +625,43 @@ static int unmap_range(struct compat *compat, unsigned long iova,
 	return iopt_unmap(iopt, iova, last, IOPT_UNMAP_NATIVE, unmapped);
 }
 
-static noinline_for_stack long unmap_dma(struct iommufd_ctx *ictx, void __user *arg)
+#define UNMAP_FLAGS \
+	(VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP)
+
+/*
+ * With a bitmap of what was dirty.  That is written first, so that nothing has
+ * changed if it cannot be; all that devices reach is dirty before and after.
+ */
+static noinline_for_stack int
+unmap_dirty(struct compat *compat,
+	    const struct vfio_iommu_type1_dma_unmap *unmap, void __user *arg,
+	    unsigned long *unmapped)
+{
+	struct io_pagetable *iopt = &compat->ioas->iopt;
+	struct vfio_bitmap bitmap;
+	unsigned long last;
+	int rc;
+
+	if (unmap->flags & VFIO_DMA_UNMAP_FLAG_ALL ||
+	    unmap->argsz < sizeof(*unmap) + sizeof(bitmap) || !compat->group)
+		return -EINVAL;
+	if (copy_from_user(&bitmap, arg, sizeof(bitmap)))
+		return -EFAULT;
+	last = unmap->iova + unmap->size - 1;
+	if (check_range(unmap->iova, unmap->size) ||
+	    vfio_dirty_check_bitmap(&bitmap, unmap->size) ||
+	    !READ_ONCE(iopt->track_dirty) ||
+	    iopt_is_cut(iopt, unmap->iova, last))
+		return -EINVAL;
+	rc = vfio_dirty_read(iopt, unmap->iova, last, bitmap.data);
+	if (rc)
+		return rc;
+	return iopt_unmap(iopt, unmap->iova, last, IOPT_UNMAP_TYPE1V2,
+			  unmapped);
+}
+
+static noinline_for_stack long unmap_dma(struct iommufd_ctx *ictx,
+					 void __user *arg)
 {
 	const size_t minsz =
 		offsetofend(struct vfio_iommu_type1_dma_unmap, size);
@@ -630,13 +672,20 @@ static noinline_for_stack long unmap_dma(struct iommufd_ctx *ictx, void __user *
 
 	if (copy_from_user(&unmap, arg, minsz))
 		return -EFAULT;
-	if (unmap.argsz < minsz || unmap.flags & ~VFIO_DMA_UNMAP_FLAG_ALL)
+	if (unmap.argsz < minsz || unmap.flags & ~UNMAP_FLAGS)
 		return -EINVAL;
 
 	rc = compat_begin(ictx, &compat);
-	if (rc)
+	if (rc) {
+		/* Without a group that is no flag that is known. */
+		if (unmap.flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP &&
+		    rc == -ENODEV)
+			rc = -EINVAL;
 		return rc;
-	if (!(unmap.flags & VFIO_DMA_UNMAP_FLAG_ALL))
+	}
+	if (unmap.flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP)
+		rc = unmap_dirty(&compat, &unmap, arg + minsz, &unmapped);
+	else if (!(unmap.flags & VFIO_DMA_UNMAP_FLAG_ALL))
 		rc = unmap_range(&compat, unmap.iova, unmap.size, &unmapped);
 	else if (unmap.iova || unmap.size)
 		rc = -EINVAL;
@@ -648,6 +697,83 @@ static noinline_for_stack long unmap_dma(struct iommufd_ctx *ictx, void __user *
 	    put_user(unmapped,
 		     &((struct vfio_iommu_type1_dma_unmap __user *)arg)->size))
 		rc = -EFAULT;
+	compat_end(&compat);
+	return rc;
+}
+
+/* ------------------------------------------------------------------ */
+/* VFIO_IOMMU_DIRTY_PAGES */
+
+static int dirty_start(struct iommufd_ctx *ictx, struct compat *compat)
+{
+	bool left;
+
+	iopt_track_dirty(&compat->ioas->iopt, true);
+	xa_lock(&ictx->objects);
+	left = ictx->vfio_left != compat->left;
+	xa_unlock(&ictx->objects);
+	if (!left)
+		return 0;
+	/* The container was left meanwhile, which ends it. */
+	iopt_track_dirty(&compat->ioas->iopt, false);
+	return -EINVAL;
+}
+
+static int dirty_get(struct compat *compat, u32 size, void __user *arg)
+{
+	struct vfio_iommu_type1_dirty_bitmap_get range;
+	struct io_pagetable *iopt = &compat->ioas->iopt;
+	unsigned long last;
+
+	if (size < sizeof(range))
+		return -EINVAL;
+	if (copy_from_user(&range, arg, sizeof(range)))
+		return -EFAULT;
+	last = range.iova + range.size - 1;
+	if (check_range(range.iova, range.size) || last == ULONG_MAX ||
+	    vfio_dirty_check_bitmap(&range.bitmap, range.size) ||
+	    !READ_ONCE(iopt->track_dirty) || iopt_is_cut(iopt, range.iova, last))
+		return -EINVAL;
+	return vfio_dirty_read(iopt, range.iova, last, range.bitmap.data);
+}
+
+static noinline_for_stack long dirty_pages(struct iommufd_ctx *ictx,
+					   void __user *arg)
+{
+	const size_t minsz =
+		offsetofend(struct vfio_iommu_type1_dirty_bitmap, flags);
+	struct vfio_iommu_type1_dirty_bitmap dirty;
+	struct compat compat;
+	int rc;
+
+	rc = compat_begin(ictx, &compat);
+	if (rc)
+		/* Mainline's iommufd does not know this command. */
+		return rc == -ENODEV ? -ENOTTY : rc;
+	rc = compat.group ? 0 : -ENOTTY;
+	if (!rc && compat.v1)
+		rc = -EACCES;
+	if (!rc && copy_from_user(&dirty, arg, minsz))
+		rc = -EFAULT;
+	if (!rc && dirty.argsz < minsz)
+		rc = -EINVAL;
+	if (rc)
+		goto out_end;
+
+	switch (dirty.flags) {
+	case VFIO_IOMMU_DIRTY_PAGES_FLAG_START:
+		rc = dirty_start(ictx, &compat);
+		break;
+	case VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP:
+		iopt_track_dirty(&compat.ioas->iopt, false);
+		break;
+	case VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP:
+		rc = dirty_get(&compat, dirty.argsz - minsz, arg + minsz);
+		break;
+	default:
+		rc = -EINVAL;
+	}
+out_end:
 	compat_end(&compat);
 	return rc;
 }
@@ -732,6 +858,17 @@ static void info_add_avail(struct info_chain *chain, struct io_pagetable *iopt)
 	cap->avail = !limit ? NO_LIMIT_AVAIL : limit - min(used, limit);
 }
 
+static void info_add_migration(struct info_chain *chain)
+{
+	struct vfio_iommu_type1_info_cap_migration *cap;
+
+	cap = info_add(chain, sizeof(*cap), VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION,
+		       1);
+	cap->pgsize_bitmap = PAGE_SIZE;
+	cap->max_dirty_bitmap_size =
+		VFIO_DIRTY_BITMAP_BYTES(VFIO_DIRTY_PAGES_MAX);
+}
+
 /* The sizes that each attached domain has, in terms of CPU pages. */
 static u64 common_page_sizes(struct iommufd_ioas *ioas)
 {
@@ -752,6 +889,7 @@ static u64 common_page_sizes(struct iommufd_ioas *ioas)
 static int info_build(struct compat *compat, struct info_chain *chain)
 {
 	struct iommu_iova_range *ranges;
+	bool coherent;
 	size_t size;
 	u32 num;
 
@@ -760,15 +898,19 @@ static int info_build(struct compat *compat, struct info_chain *chain)
 		return PTR_ERR(ranges);
 
 	size = range_cap_size(num) +
-	       sizeof(struct vfio_iommu_type1_info_dma_avail);
+	       sizeof(struct vfio_iommu_type1_info_dma_avail) +
+	       sizeof(struct vfio_iommu_type1_info_cap_migration);
 	chain->buf = kvzalloc(size, GFP_KERNEL_ACCOUNT);
 	if (!chain->buf) {
 		kvfree(ranges);
 		return -ENOMEM;
 	}
 	if (compat->group) {
+		info_add_migration(chain);
 		info_add_avail(chain, &compat->ioas->iopt);
-		info_add_ranges(chain, ranges, num);
+		/* Without an IOMMU type1 knows none. */
+		if (has_iommu(compat->ioas, &coherent))
+			info_add_ranges(chain, ranges, num);
 	} else {
 		info_add_ranges(chain, ranges, num);
 		info_add_avail(chain, &compat->ioas->iopt);
@@ -848,6 +990,8 @@ static long container_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
 		return map_dma(ictx, uarg);
 	case VFIO_IOMMU_UNMAP_DMA:
 		return unmap_dma(ictx, uarg);
+	case VFIO_IOMMU_DIRTY_PAGES:
+		return dirty_pages(ictx, uarg);
 	default:
 		return -ENOTTY;
 	}

@@ -30,6 +30,7 @@ static struct kunit_suite *suites[] = {
 	&kt_iova_suite,
 	&kt_io_pagetable_suite,
 	&kt_access_suite,
+	&kt_page_pins_suite,
 	&kt_unmap_suite,
 	&kt_object_suite,
 	&kt_ioctl_suite,

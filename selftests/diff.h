@@ -17,10 +17,9 @@
 
 /* Bytes recorded around the argument of an ioctl; what is not input is CANARY. */
 #define WINDOW 320
+/* Bytes of the longest bitmap of dirty pages */
+#define BITMAP 256
 #define CANARY 0xa5
-
-/* Bytes of a GET_INFO with room for all */
-#define IMAGE 192
 
 enum diff_op {
 	OP_API_VERSION,
@@ -105,7 +104,7 @@ enum diff_state {
  * @limit: RLIMIT_MEMLOCK that counts, in bytes
  * @vmlck: of the main and of the second process, after the step
  * @window: memory around the argument
- * @image: GET_INFO with room for all, taken after a OP_GET_INFO in STATE_IOMMU
+ * @bitmap: of dirty pages, and what lies behind it
  */
 struct record {
 	uint32_t state;
@@ -113,7 +112,7 @@ struct record {
 	uint64_t extra;
 	uint64_t limit, vmlck[2];
 	uint8_t window[WINDOW];
-	uint8_t image[IMAGE];
+	uint8_t bitmap[BITMAP + 64];
 };
 
 /**
@@ -150,6 +149,12 @@ static inline bool permille(uint64_t *state, unsigned int n)
 	return rnd_below(state, 1000) < n;
 }
 
+static inline bool has_bitmap(const struct step *s)
+{
+	return s->op == OP_DIRTY ||
+	       (s->op == OP_UNMAP && s->flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP);
+}
+
 static inline void step_print(const char *head, const struct step *s)
 {
 	printf("# %s%s", head, op_names[s->op]);
@@ -159,8 +164,7 @@ static inline void step_print(const char *head, const struct step *s)
 		printf(", group %u", s->nr);
 	printf(": argsz %u flags 0x%x iova 0x%" PRIx64 " vaddr 0x%" PRIx64 " size 0x%" PRIx64,
 	       s->argsz, s->flags, s->iova, s->vaddr, s->size);
-	if (s->op == OP_DIRTY ||
-	    (s->op == OP_UNMAP && s->flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP))
+	if (has_bitmap(s))
 		printf(" bitmap: pgsize 0x%" PRIx64 " bytes 0x%" PRIx64, s->pgsize, s->bytes);
 	if (s->ptr == PTR_NULL)
 		printf(", no pointer");

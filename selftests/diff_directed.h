@@ -141,8 +141,6 @@ static void dir_set_iommu(struct sequence *seq, unsigned long type)
 /* The pointer, the length and the flags of one kind of ioctl, in @state. */
 static void dir_contract_of(struct sequence *seq, const struct step *base, unsigned int size)
 {
-	bool dirty = base->op == OP_DIRTY;
-
 	for (uint32_t argsz = 0; argsz <= size + 16; argsz++) {
 		*add(seq, base->op) = *base;
 		seq->steps[seq->n - 1].argsz = argsz;
@@ -152,9 +150,6 @@ static void dir_contract_of(struct sequence *seq, const struct step *base, unsig
 		for (int with = 0; with < 2; with++) {
 			uint32_t flags = (with ? base->flags : 0) ^ 1u << bit;
 
-			/* START is for selftests/diff_known. */
-			if (dirty && flags & VFIO_IOMMU_DIRTY_PAGES_FLAG_START)
-				continue;
 			*add(seq, base->op) = *base;
 			seq->steps[seq->n - 1].flags = flags;
 			add_unmap_all(seq);
@@ -568,6 +563,39 @@ static void dir_dma(struct sequence *seq, unsigned long type)
 	add_nr(seq, OP_DEVICE_CLOSE, 0);
 }
 
+static void add_dirty(struct sequence *seq, uint32_t flags)
+{
+	struct step *s = add(seq, OP_DIRTY);
+
+	s->argsz = 48;
+	s->flags = flags;
+	s->iova = DIR_IOVA;
+	s->size = 128 * PAGE;
+	s->pgsize = PAGE;
+	s->bytes = 16;
+}
+
+/* More than once, with mappings that begin and end anywhere in a word */
+static void dir_dirty(struct sequence *seq, unsigned long type)
+{
+	static const unsigned int starts[] = { 0, 1, 5, 62, 63, 64, 65, 100 };
+	static const unsigned int sizes[] = { 1, 2, 16 };
+
+	add_start(seq, 1, type);
+	add_dirty(seq, VFIO_IOMMU_DIRTY_PAGES_FLAG_START);
+	for (size_t i = 0; i < COUNT(starts); i++) {
+		for (size_t j = 0; j < COUNT(sizes); j++) {
+			add_map(seq, DIR_IOVA + starts[i] * PAGE, slot_addr(SLOT_ANON),
+				sizes[j] * PAGE, MAP_RW);
+			add_map(seq, DIR_IOVA + 120 * PAGE, slot_addr(SLOT_ANON), PAGE, MAP_RW);
+			for (int k = 0; k < 3; k++)
+				add_dirty(seq, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP);
+			add_unmap_all(seq);
+		}
+	}
+	add_dirty(seq, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP);
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(struct sequence *seq, unsigned long type);
@@ -588,6 +616,7 @@ static const struct {
 	{ "two processes", dir_processes },
 	{ "threads", dir_threads },
 	{ "what DMA reaches", dir_dma },
+	{ "dirty pages", dir_dirty },
 };
 
 #define UNMAP_PARTS 3

@@ -325,18 +325,6 @@ static int exec_rlimit(struct side *side, const struct step *s)
 }
 
 /* Of a container whose IOMMU is set: all that there is to know of it */
-static void take_image(const struct side *side, struct record *r)
-{
-	struct vfio_iommu_type1_info *info = (void *)r->image;
-	int err = errno;
-
-	memset(r->image, CANARY, IMAGE);
-	info->argsz = IMAGE;
-	if (ioctl(side->container, VFIO_IOMMU_GET_INFO, info))
-		memset(r->image, 0, IMAGE);
-	errno = err;
-}
-
 static int exec_arg_ioctl(struct side *side, const struct step *s, struct record *r)
 {
 	static const unsigned long commands[] = {
@@ -346,11 +334,14 @@ static int exec_arg_ioctl(struct side *side, const struct step *s, struct record
 		[OP_DIRTY] = VFIO_IOMMU_DIRTY_PAGES,
 	};
 	void *arg = args_put(s);
-	int rc = ioctl(side->container, commands[s->op], arg);
+	int rc;
 
+	if (has_bitmap(s))
+		memset((void *)SCRATCH, CANARY, sizeof(r->bitmap));
+	rc = ioctl(side->container, commands[s->op], arg);
+	if (has_bitmap(s))
+		memcpy(r->bitmap, (void *)SCRATCH, sizeof(r->bitmap));
 	memcpy(r->window, args_window(s), WINDOW);
-	if (s->op == OP_GET_INFO && side->iommu)
-		take_image(side, r);
 	return rc;
 }
 

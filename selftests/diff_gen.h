@@ -158,13 +158,14 @@ static void gen_unmap(struct gen *g)
 {
 	struct step *s = gen_add(g, OP_UNMAP);
 	unsigned int i = rnd_below(&g->rng, RECENT);
+	uint32_t flags = 0;
 
 	s->argsz = gen_argsz(g, sizeof(struct vfio_iommu_type1_dma_unmap));
 	s->who = g->kind == GEN_PROCESSES && permille(&g->rng, 400);
 	s->iova = gen_iova(g);
 	s->size = gen_size(g);
 	s->pgsize = permille(&g->rng, 900) ? PAGE : rnd(&g->rng);
-	s->bytes = 8 << rnd_below(&g->rng, 8);
+	s->bytes = 8 << rnd_below(&g->rng, 6);
 	if (permille(&g->rng, 600)) {
 		s->iova = g->recent[i].iova;
 		s->size = g->recent[i].size;
@@ -175,12 +176,14 @@ static void gen_unmap(struct gen *g)
 	} else if (permille(&g->rng, 30)) {
 		s->size *= 8;
 	}
-	/*
-	 * Known difference update-vaddr: type1 would invalidate what is mapped.
-	 * Known difference get-dirty-bitmap needs dirty tracking, which is off.
-	 */
-	s->flags = gen_flags(g, !s->iova && !s->size ? VFIO_DMA_UNMAP_FLAG_ALL : 0,
-			     VFIO_DMA_UNMAP_FLAG_VADDR);
+	/* Known difference update-vaddr: type1 would invalidate what is mapped. */
+	if (!s->iova && !s->size) {
+		flags = VFIO_DMA_UNMAP_FLAG_ALL;
+	} else if (permille(&g->rng, 150)) {
+		flags = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP;
+		s->argsz += sizeof(struct vfio_bitmap);
+	}
+	s->flags = gen_flags(g, flags, VFIO_DMA_UNMAP_FLAG_VADDR);
 	/* Known difference unmap-last-page */
 	if (s->size && s->iova + s->size == 0 && s->iova < 1ULL << 57)
 		s->size = PAGE;
@@ -196,18 +199,26 @@ static void gen_info(struct gen *g)
 	s->who = g->kind == GEN_PROCESSES && permille(&g->rng, 400);
 }
 
-/* Known difference dirty-pages: never START, which type1 would remember */
 static void gen_dirty(struct gen *g)
 {
+	static const uint32_t flags[] = {
+		VFIO_IOMMU_DIRTY_PAGES_FLAG_START, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP,
+		VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP,
+		VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP,
+	};
 	struct step *s = gen_add(g, OP_DIRTY);
 
 	s->argsz = gen_argsz(g, 48);
-	s->flags = gen_flags(g, 2 << rnd_below(&g->rng, 2), VFIO_IOMMU_DIRTY_PAGES_FLAG_START);
-	s->flags &= ~VFIO_IOMMU_DIRTY_PAGES_FLAG_START;
+	s->flags = gen_flags(g, flags[rnd_below(&g->rng, 5)], 0);
 	s->iova = gen_iova(g);
 	s->size = gen_size(g);
+	if (permille(&g->rng, 400)) {
+		/* All mappings, or nearly so */
+		s->iova = GEN_IOVA;
+		s->size = (1 + rnd_below(&g->rng, 8)) * MIB;
+	}
 	s->pgsize = permille(&g->rng, 900) ? PAGE : rnd(&g->rng);
-	s->bytes = 8 << rnd_below(&g->rng, 8);
+	s->bytes = 8 << rnd_below(&g->rng, 6);
 	gen_ptr(g, s, 48);
 }
 

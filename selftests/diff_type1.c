@@ -85,8 +85,7 @@ static void show_step(uint32_t i, const char *what)
 	record_print("stock", stock);
 	record_print("here", ours);
 	bytes_print("argument", stock->window, ours->window, WINDOW);
-	if (sequence.steps[i].op == OP_GET_INFO)
-		bytes_print("all info", stock->image, ours->image, IMAGE);
+	bytes_print("bitmap", stock->bitmap, ours->bitmap, sizeof(stock->bitmap));
 	fflush(stdout);
 }
 

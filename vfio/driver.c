@@ -16,11 +16,12 @@
  * during VFIO_SET_IOMMU).  ioctl comes under group_lock for reading, or under
  * no lock at all.
  *
- * The operations that stay NULL: vfio.ko checks pin_pages, dma_rw, notify and
- * the register_device pair before it calls them; nobody calls unpin_pages who
- * did not succeed with pin_pages, nor group_iommu_domain at all.
+ * The operations for devices without DMA of their own are in emulated.c.  Two stay
+ * NULL: vfio.ko checks notify before it calls it, and nobody calls
+ * group_iommu_domain at all.
  */
 #include "bridge.h"
+#include "emulated.h"
 #include "vfio_abi.h"
 
 #include <linux/atomic.h>
@@ -36,26 +37,10 @@
 
 #include <linux/iommufd.h>
 
-/**
- * struct bridge_iommu - what stands behind the iommu_data of a container
- * @users: one for the container, one per ioctl under way
- * @ictx: context, with a reference: it may outlive the file of /dev/iommu
- * @stock_node: the container is one of /dev/vfio/vfio
- * @groups: of struct bridge_group; under group_lock of vfio.ko's container
- * @rcu: a lookup may still read @users
- */
-struct bridge_iommu {
-	refcount_t users;
-	struct iommufd_ctx *ictx;
-	bool stock_node;
-	struct list_head groups;
-	struct rcu_head rcu;
-};
-
 struct bridge_group {
 	struct list_head node;
 	struct iommu_group *group; /* vfio.ko holds it while it is attached */
-	struct iommufd_device *idev;
+	struct iommufd_device *idev; /* NULL: emulated */
 };
 
 /* By id.  Its lock is a leaf; lookups are under RCU. */
@@ -75,7 +60,7 @@ static unsigned long data_to_id(void *data)
 	return (unsigned long)data;
 }
 
-static void bridge_iommu_put(struct bridge_iommu *iommu)
+void bridge_iommu_put(struct bridge_iommu *iommu)
 {
 	if (!refcount_dec_and_test(&iommu->users))
 		return;
@@ -84,8 +69,8 @@ static void bridge_iommu_put(struct bridge_iommu *iommu)
 	module_put(THIS_MODULE);
 }
 
-/* For ioctl, which may come when the container has left */
-static struct bridge_iommu *bridge_iommu_get(void *data)
+/* For what may come when the container has left */
+struct bridge_iommu *bridge_iommu_get(void *data)
 {
 	struct bridge_iommu *iommu;
 
@@ -110,7 +95,9 @@ static void *bridge_iommu_create(struct iommufd_ctx *ictx, unsigned long type,
 	refcount_set(&iommu->users, 1);
 	iommu->ictx = ictx;
 	iommu->stock_node = stock_node;
+	iommu->v1 = type == VFIO_TYPE1_IOMMU;
 	INIT_LIST_HEAD(&iommu->groups);
+	bridge_emulated_init(&iommu->emulated);
 
 	rc = xa_insert(&bridge_iommus, id, iommu, GFP_KERNEL_ACCOUNT);
 	if (rc)
@@ -263,8 +250,7 @@ static int attach_group(struct bridge_iommu *iommu, struct iommu_group *group,
 	struct bridge_group *bgroup;
 	int rc;
 
-	/* Groups without an IOMMU need the operations that are NULL here. */
-	if (type != VFIO_IOMMU)
+	if (type != VFIO_IOMMU && type != VFIO_EMULATED_IOMMU)
 		return -EOPNOTSUPP;
 	if (find_group(iommu, group))
 		return -EINVAL;
@@ -273,7 +259,10 @@ static int attach_group(struct bridge_iommu *iommu, struct iommu_group *group,
 	if (!bgroup)
 		return -ENOMEM;
 	bgroup->group = group;
-	rc = attach_device(iommu, bgroup);
+	if (type == VFIO_IOMMU)
+		rc = attach_device(iommu, bgroup);
+	else
+		rc = bridge_emulated_join(iommu);
 	if (rc) {
 		kfree(bgroup);
 		return type1_errno(rc);
@@ -312,8 +301,12 @@ static void bridge_driver_detach_group(void *data, struct iommu_group *group)
 		return;
 
 	list_del(&bgroup->node);
-	iommufd_device_detach(bgroup->idev);
-	iommufd_device_unbind(bgroup->idev);
+	if (bgroup->idev) {
+		iommufd_device_detach(bgroup->idev);
+		iommufd_device_unbind(bgroup->idev);
+	} else {
+		bridge_emulated_leave(iommu);
+	}
 	kfree(bgroup);
 }
 
@@ -325,6 +318,11 @@ static const struct vfio_iommu_driver_ops bridge_driver_ops = {
 	.ioctl = bridge_driver_ioctl,
 	.attach_group = bridge_driver_attach_group,
 	.detach_group = bridge_driver_detach_group,
+	.pin_pages = bridge_pin_pages,
+	.unpin_pages = bridge_unpin_pages,
+	.register_device = bridge_register_device,
+	.unregister_device = bridge_unregister_device,
+	.dma_rw = bridge_dma_rw,
 };
 
 /* Declines every container until one of the two ways in is opened */

@@ -339,6 +339,10 @@ void iommufd_hw_unregister(const struct iommufd_hw_ops *ops);
 /**
  * struct iommufd_access_ops - callbacks of a kernel user of an IOAS
  * @needs_pin_pages: the user calls iommufd_access_pin_pages()
+ * @pins_pages_singly: IOVAs and lengths of pins are multiples of PAGE_SIZE, and each
+ *	page may be unpinned by itself, whatever it was pinned with; unpinning one
+ *	that is not pinned does nothing.  What such a user has pinned or written to
+ *	is what VFIO reports as dirty of a container without an IOMMU
  * @unmap: the range is about to be unmapped: the user must let go of all that
  *	it pinned in it before it returns, also in calls to pin that are still
  *	under way when they return.  Called again a few times if pins remain,
@@ -348,6 +352,7 @@ void iommufd_hw_unregister(const struct iommufd_hw_ops *ops);
  */
 struct iommufd_access_ops {
 	u8 needs_pin_pages : 1;
+	u8 pins_pages_singly : 1;
 	void (*unmap)(void *data, unsigned long iova, unsigned long length);
 };
 

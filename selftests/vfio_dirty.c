@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VFIO_IOMMU_DIRTY_PAGES of a container with an IOMMU, and UNMAP_DMA with a bitmap,
+ * on stock type1 and here: each check wants the same of both.  Devices do not tell
+ * what they write to, so all that is mapped is dirty, always.  Setup: symlink, with
+ * vfio_iommu_type1 loaded; with --here, without.
+ */
+#include "diff_sides.h"
+
+/* Neither on a word's nor on a chunk's boundary of the bitmap of all */
+#define BASE (4 * GIB)
+#define FIRST (BASE + 13 * PAGE)
+#define FIRST_SIZE (300 * MIB)
+#define SECOND (FIRST + FIRST_SIZE)
+#define SECOND_SIZE (5 * PAGE)
+#define THIRD (SECOND + SECOND_SIZE + 1000 * PAGE)
+#define THIRD_SIZE (64 * PAGE)
+#define ALL_SIZE (FIRST_SIZE + 2048 * PAGE)
+#define ALL_PAGES (ALL_SIZE / PAGE)
+#define BITMAP_SIZE (ALL_PAGES / 64 * 8 + 8)
+
+static const struct {
+	const char *name, *node;
+} kinds[] = { { "stock", STOCK_NODE }, { "here", VFIO_NODE } };
+
+struct side {
+	const char *name;
+	const char *node;
+	int container, group;
+};
+
+static struct vfio_pci_addr addr;
+static uint8_t *mem;
+static uint64_t *bitmap;
+
+static void begin(struct side *s, unsigned int kind, unsigned long type)
+{
+	s->name = kinds[kind].name;
+	s->node = kinds[kind].node;
+	s->container = open(s->node, O_RDWR | O_CLOEXEC);
+	if (s->container < 0)
+		bail("open %s", s->node);
+	s->group = group_open(addr.group);
+	if (set_container(s->group, s->container) || set_iommu(s->container, type))
+		bail("%s: SET_CONTAINER, SET_IOMMU", s->name);
+}
+
+static void end(struct side *s)
+{
+	close(s->group);
+	close(s->container);
+}
+
+static int dirty(const struct side *s, uint32_t flags, uint64_t iova, uint64_t size,
+		 uint64_t bytes, void *bits)
+{
+	struct {
+		struct vfio_iommu_type1_dirty_bitmap dirty;
+		struct vfio_iommu_type1_dirty_bitmap_get range;
+	} args = {
+		.dirty = { .argsz = sizeof(args), .flags = flags },
+		.range = { .iova = iova, .size = size },
+	};
+
+	args.range.bitmap = (struct vfio_bitmap){ .pgsize = PAGE, .size = bytes, .data = bits };
+	return ioctl(s->container, VFIO_IOMMU_DIRTY_PAGES, &args);
+}
+
+static int get_all(const struct side *s)
+{
+	return dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, BASE, ALL_SIZE, BITMAP_SIZE,
+		     bitmap);
+}
+
+static int start(const struct side *s)
+{
+	return dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_START, 0, 0, 0, NULL);
+}
+
+static int unmap_bitmap(const struct side *s, uint64_t iova, uint64_t size, uint64_t bytes,
+			void *bits, uint64_t *done)
+{
+	struct {
+		struct vfio_iommu_type1_dma_unmap unmap;
+		struct vfio_bitmap bitmap;
+	} args = {
+		.unmap = { .argsz = sizeof(args), .iova = iova, .size = size,
+			   .flags = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP },
+		.bitmap = { .pgsize = PAGE, .size = bytes, .data = bits },
+	};
+	int rc = ioctl(s->container, VFIO_IOMMU_UNMAP_DMA, &args);
+
+	*done = args.unmap.size;
+	return rc;
+}
+
+static void map_all(const struct side *s)
+{
+	if (dma_map(s->container, FIRST, mem, FIRST_SIZE) ||
+	    dma_map(s->container, SECOND, mem, SECOND_SIZE) ||
+	    dma_map(s->container, THIRD, mem, THIRD_SIZE))
+		bail("%s: MAP", s->name);
+}
+
+static bool in(uint64_t iova, uint64_t first, uint64_t size)
+{
+	return iova >= first && iova - first < size;
+}
+
+/*
+ * Bits that are not what they should be, if just the mappings are dirty.  Stock
+ * also sets some behind them: difference dirty-behind.
+ */
+static uint64_t wrong_bits(const struct side *s)
+{
+	bool stock = !strcmp(s->node, STOCK_NODE);
+	uint64_t page, iova, wrong = 0;
+	bool set, want;
+
+	for (page = 0; page < BITMAP_SIZE * 8; page++) {
+		iova = BASE + page * PAGE;
+		set = bitmap[page / 64] >> page % 64 & 1;
+		want = in(iova, FIRST, FIRST_SIZE) || in(iova, SECOND, SECOND_SIZE) ||
+		       in(iova, THIRD, THIRD_SIZE);
+		wrong += set != want && !(stock && set);
+	}
+	return wrong;
+}
+
+static void test_get(struct side *s)
+{
+	map_all(s);
+	fails(get_all(s), EINVAL, "%s: before START", s->name);
+	ok(!start(s), "%s: START", s->name);
+	for (int i = 0; i < 2; i++) {
+		memset(bitmap, 0, BITMAP_SIZE);
+		ok(!get_all(s) && !wrong_bits(s), "%s: all that is mapped is dirty", s->name);
+	}
+	ok(!start(s), "%s: START again", s->name);
+	fails(dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, FIRST + PAGE, FIRST_SIZE,
+		    BITMAP_SIZE, bitmap), EINVAL, "%s: from inside a mapping", s->name);
+	fails(dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, FIRST, FIRST_SIZE - PAGE,
+		    BITMAP_SIZE, bitmap), EINVAL, "%s: to inside a mapping", s->name);
+	fails(dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, BASE, ALL_SIZE,
+		    ALL_PAGES / 8 - 8, bitmap), EINVAL, "%s: a bitmap that is too short", s->name);
+	fails(dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, BASE, ALL_SIZE, 256 * MIB + 8,
+		    bitmap), EINVAL, "%s: one that is longer than MIGRATION says", s->name);
+	fails(dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, BASE, ALL_SIZE, BITMAP_SIZE,
+		    (void *)-8192L), EINVAL, "%s: one in the kernel's memory", s->name);
+	fails(dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, BASE, ALL_SIZE, BITMAP_SIZE,
+		    NULL), EFAULT, "%s: none", s->name);
+	ok(!dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP, 0, 0, 0, NULL), "%s: STOP", s->name);
+	fails(get_all(s), EINVAL, "%s: after STOP", s->name);
+}
+
+static void test_new(struct side *s)
+{
+	ok(!start(s), "%s: START with nothing mapped", s->name);
+	memset(bitmap, 0, BITMAP_SIZE);
+	ok(!get_all(s) && !bitmap[0], "%s: nothing is dirty", s->name);
+	map_all(s);
+	ok(!get_all(s) && !wrong_bits(s), "%s: then all that is new", s->name);
+}
+
+static void test_unmap(struct side *s)
+{
+	uint64_t done;
+
+	map_all(s);
+	fails(unmap_bitmap(s, BASE, ALL_SIZE, BITMAP_SIZE, bitmap, &done), EINVAL,
+	      "%s: with a bitmap before START", s->name);
+	ok(!start(s), "%s: START", s->name);
+	fails(unmap_bitmap(s, FIRST, FIRST_SIZE, BITMAP_SIZE, NULL, &done), EFAULT,
+	      "%s: without one", s->name);
+	memset(bitmap, 0, BITMAP_SIZE);
+	ok(!get_all(s) && !wrong_bits(s), "%s: that unmapped nothing", s->name);
+	memset(bitmap, 0, BITMAP_SIZE);
+	ok(!unmap_bitmap(s, BASE, ALL_SIZE, BITMAP_SIZE, bitmap, &done) &&
+	   done == FIRST_SIZE + SECOND_SIZE + THIRD_SIZE && !wrong_bits(s),
+	   "%s: UNMAP says what was dirty", s->name);
+	memset(bitmap, 0, BITMAP_SIZE);
+	ok(!unmap_bitmap(s, BASE, ALL_SIZE, BITMAP_SIZE, bitmap, &done) && !done && !bitmap[0],
+	   "%s: nothing is left", s->name);
+}
+
+static void test_v1(struct side *s)
+{
+	uint64_t done;
+
+	map_all(s);
+	fails(start(s), EACCES, "%s: START", s->name);
+	fails(get_all(s), EACCES, "%s: GET_BITMAP", s->name);
+	fails(unmap_bitmap(s, BASE, ALL_SIZE, BITMAP_SIZE, bitmap, &done), EINVAL,
+	      "%s: UNMAP with a bitmap", s->name);
+}
+
+/* Tracking ends with the last group. */
+static void test_leave(struct side *s)
+{
+	ok(!start(s), "%s: START", s->name);
+	close(s->group);
+	fails(get_all(s), EINVAL, "%s: the group has left", s->name);
+	s->group = group_open(addr.group);
+	if (set_container(s->group, s->container) ||
+	    set_iommu(s->container, VFIO_TYPE1v2_IOMMU))
+		bail("%s: again", s->name);
+	map_all(s);
+	fails(get_all(s), EINVAL, "%s: and is back", s->name);
+}
+
+static const struct {
+	unsigned long type;
+	void (*fn)(struct side *s);
+} tests[] = {
+	{ VFIO_TYPE1v2_IOMMU, test_get },
+	{ VFIO_TYPE1v2_IOMMU, test_new },
+	{ VFIO_TYPE1v2_IOMMU, test_unmap },
+	{ VFIO_TYPE1_IOMMU, test_v1 },
+	{ VFIO_TYPE1v2_IOMMU, test_leave },
+};
+
+int main(int argc, char **argv)
+{
+	bool here_only = argc > 1 && !strcmp(argv[1], "--here");
+	struct side s;
+
+	addr = edu_first();
+	if (!here_only) {
+		stock_node_make();
+		check_sides();
+	}
+	mem = mmap(NULL, FIRST_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bitmap = malloc(BITMAP_SIZE);
+	if (mem == MAP_FAILED || !bitmap)
+		bail("memory");
+	madvise(mem, FIRST_SIZE, MADV_HUGEPAGE);
+	for (size_t t = 0; t < sizeof(tests) / sizeof(tests[0]); t++) {
+		for (unsigned int kind = here_only; kind < 2; kind++) {
+			begin(&s, kind, tests[t].type);
+			tests[t].fn(&s);
+			end(&s);
+		}
+	}
+	if (!here_only)
+		unlink(STOCK_NODE);
+	return tap_done();
+}
