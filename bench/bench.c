@@ -433,6 +433,70 @@ static void measure_live(const struct backing *b)
 }
 
 /* ------------------------------------------------------------------ */
+/* Which pages are dirty */
+
+/* @n mappings of @r->size each, @step apart */
+static void map_each(const struct side *side, struct range r, unsigned int n, uint64_t step)
+{
+	unsigned int i;
+
+	for (i = 0; i != n; i++) {
+		must_work(bench.ops->map(side, &r), "map", &r);
+		r.iova += step;
+		r.offset += r.size;
+	}
+}
+
+/*
+ * All bits of @n mappings, and the same with their unmap.  They are counted per page
+ * of one mapping, and per mapping of many.
+ */
+static void measure_dirty(const char *key, const struct range *r, unsigned int n, uint64_t step)
+{
+	struct range all = { .backing = r->backing, .iova = r->iova, .size = n * step };
+	const char *unit = n == 1 ? "page" : "map";
+	uint64_t per = n == 1 ? r->size / PAGE : n;
+	struct samples get, unmap;
+	struct side side;
+	int i;
+
+	if (!bench.ops->get_bitmap || !wanted(key))
+		return;
+	progress(key);
+	side_open(&side, bench.ops, 1);
+	if (dirty_start(side.fd))
+		bail("%s: START", bench.ops->name);
+	memset(dirty_bits, 0, sizeof(dirty_bits));
+	samples_init(&get, MARK_MAP);
+	samples_init(&unmap, MARK_UNMAP);
+	for (i = 0; i != 3; i++) {
+		map_each(&side, *r, n, step);
+		sample(&get, &side, bench.ops->get_bitmap, &all, "get-bitmap");
+		sample(&unmap, &side, bench.ops->unmap_bitmap, &all, "unmap-bitmap");
+	}
+	result(key, "get-bitmap", unit, per, &get);
+	result(key, "unmap-bitmap", unit, per, &unmap);
+	side_close(&side);
+}
+
+/* One mapping; many; and many none of which shares a word of the bitmap with another */
+static void measure_dirties(const struct backing *b)
+{
+	struct range r = { .backing = b, .iova = BASE };
+	size_t i;
+
+	for (i = 0; i != COUNT(sizes); i++) {
+		r.size = sizes[i].bytes;
+		if (reps_of(&sizes[i]))
+			measure_dirty(range_key("dirty", b, r.size), &r, 1, r.size);
+	}
+	r.size = PAGE;
+	measure_dirty("dirty/scattered/4K/10k", &r, MANY, PAGE);
+	r.iova += PAGE;
+	measure_dirty("dirty-far/scattered/4K/2k", &r, 2000, 129 * PAGE);
+}
+
+/* ------------------------------------------------------------------ */
 
 static void measure_side(const struct backing *b)
 {
@@ -455,8 +519,10 @@ static void measure_side(const struct backing *b)
 	side_close(&side);
 	if (b->kind == SCATTERED || b->kind == THP)
 		measure_groups(b);
-	if (b->kind == SCATTERED)
+	if (b->kind == SCATTERED) {
+		measure_dirties(b);
 		measure_live(b);
+	}
 }
 
 static void measure_backing(enum backing_kind kind)

@@ -28,6 +28,8 @@ struct side;
  * @map: map a range
  * @unmap: unmap the range
  * @unmap_all: unmap whatever is mapped
+ * @get_bitmap: which pages of the range are dirty; NULL: cannot be asked
+ * @unmap_bitmap: the same, and unmap the range, as far as it is mapped
  *
  * The functions return 0 for success.
  */
@@ -39,6 +41,8 @@ struct side_ops {
 	int (*map)(const struct side *side, const struct range *r);
 	int (*unmap)(const struct side *side, const struct range *r);
 	int (*unmap_all)(const struct side *side, const struct range *r);
+	int (*get_bitmap)(const struct side *side, const struct range *r);
+	int (*unmap_bitmap)(const struct side *side, const struct range *r);
 };
 
 /**
@@ -87,6 +91,19 @@ static inline int container_unmap_all(const struct side *side, const struct rang
 	return dma_unmap_all(side->fd, &done) || done != r->size;
 }
 
+/* Where bits go; the caller's pages are there, and zero enough */
+static uint64_t dirty_bits[GIB / PAGE / 64];
+
+static inline int container_get_bitmap(const struct side *side, const struct range *r)
+{
+	return dirty_get(side->fd, r->iova, r->size, sizeof(dirty_bits), dirty_bits);
+}
+
+static inline int container_unmap_bitmap(const struct side *side, const struct range *r)
+{
+	return dma_unmap_bitmap(side->fd, r->iova, r->size, sizeof(dirty_bits), dirty_bits, NULL);
+}
+
 static inline int native_nothing(const struct side *side, const struct range *r)
 {
 	(void)r;
@@ -126,6 +143,8 @@ static const struct side_ops all_sides[SIDE_KINDS] = {
 		.map = container_map,
 		.unmap = container_unmap,
 		.unmap_all = container_unmap_all,
+		.get_bitmap = container_get_bitmap,
+		.unmap_bitmap = container_unmap_bitmap,
 	},
 	[CONTAINER] = {
 		.name = "container",
@@ -135,6 +154,8 @@ static const struct side_ops all_sides[SIDE_KINDS] = {
 		.map = container_map,
 		.unmap = container_unmap,
 		.unmap_all = container_unmap_all,
+		.get_bitmap = container_get_bitmap,
+		.unmap_bitmap = container_unmap_bitmap,
 	},
 	[NATIVE] = {
 		.name = "native",

@@ -331,11 +331,41 @@ int iopt_access_rw(struct io_pagetable *iopt, unsigned long iova, void *data,
 
 /* iopt_dirty.c: what may have been written to */
 
-bool iopt_next_live(struct io_pagetable *iopt, unsigned long iova,
-		    unsigned long last, struct iopt_range *range,
-		    bool *reachable);
-bool iopt_is_cut(struct io_pagetable *iopt, unsigned long first,
-		 unsigned long last);
+/**
+ * struct iopt_dirty_run - words of a bitmap of dirty pages that follow each other
+ * @word: index of the first one in the whole bitmap
+ * @words: how many
+ * @keep: so many bits of the first one are in front of what is mapped
+ */
+struct iopt_dirty_run {
+	u32 word;
+	u16 words;
+	u16 keep;
+};
+
+/* As many as few instructions zero on the stack */
+#define IOPT_DIRTY_RUNS 8
+
+/**
+ * struct iopt_dirty_batch - some of a bitmap of dirty pages
+ * @first: IOVA to begin at
+ * @last: out: the last IOVA that it is about
+ * @bits: room for the words of all runs, one behind the other
+ * @room: words, at most U16_MAX
+ * @nruns: out: number of @runs
+ * @runs: out: what @bits are about
+ */
+struct iopt_dirty_batch {
+	unsigned long first;
+	unsigned long last;
+	unsigned long *bits;
+	unsigned int room;
+	unsigned int nruns;
+	struct iopt_dirty_run runs[IOPT_DIRTY_RUNS];
+};
+
+int iopt_read_dirty(struct io_pagetable *iopt, unsigned long base,
+		    unsigned long last, struct iopt_dirty_batch *batch);
 
 /* iopt_page_pins.c: in-kernel users that pin page by page */
 

@@ -650,8 +650,7 @@ unmap_dirty(struct compat *compat,
 	last = unmap->iova + unmap->size - 1;
 	if (check_range(unmap->iova, unmap->size) ||
 	    vfio_dirty_check_bitmap(&bitmap, unmap->size) ||
-	    !READ_ONCE(iopt->track_dirty) ||
-	    iopt_is_cut(iopt, unmap->iova, last))
+	    !READ_ONCE(iopt->track_dirty))
 		return -EINVAL;
 	rc = vfio_dirty_read(iopt, unmap->iova, last, bitmap.data);
 	if (rc)
@@ -732,7 +731,7 @@ static int dirty_get(struct compat *compat, u32 size, void __user *arg)
 	last = range.iova + range.size - 1;
 	if (check_range(range.iova, range.size) || last == ULONG_MAX ||
 	    vfio_dirty_check_bitmap(&range.bitmap, range.size) ||
-	    !READ_ONCE(iopt->track_dirty) || iopt_is_cut(iopt, range.iova, last))
+	    !READ_ONCE(iopt->track_dirty))
 		return -EINVAL;
 	return vfio_dirty_read(iopt, range.iova, last, range.bitmap.data);
 }

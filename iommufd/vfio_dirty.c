@@ -5,17 +5,20 @@
  * kept if the mapping does not begin with it; all others are overwritten.  The
  * words between mappings stay untouched.  Userspace is to provide zeros.
  */
-#include <linux/bitmap.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/xarray.h>
 
 #include "io_pagetable.h"
 #include "vfio_dirty.h"
 
-/* What goes to userspace at once: bits of 128 MiB, on the heap */
-#define CHUNK_BYTES PAGE_SIZE
-#define CHUNK_BITS (CHUNK_BYTES * 8UL)
+/*
+ * What goes to userspace at once: 128 MiB by the heap, or 4 MiB by the stack, which
+ * is cheaper for that, and does for more when there is no memory.
+ */
+#define MANY_WORDS (PAGE_SIZE / sizeof(unsigned long))
+#define FEW_WORDS 16
 
 /**
  * vfio_dirty_check_bitmap() - Is a bitmap good for a range?
@@ -37,46 +40,83 @@ int vfio_dirty_check_bitmap(const struct vfio_bitmap *bitmap, u64 size)
 	return 0;
 }
 
-/*
- * Write the @n bits from @bit on, which stand in @buf from bit @bit % 64 on, at most
- * CHUNK_BITS in whole words.  All others in there are 0.
- */
-static int put_user_bits(u64 __user *bitmap, u64 bit, unsigned long n, u64 *buf)
+static int put_user_run(u64 __user *bitmap, const struct iopt_dirty_run *run,
+			unsigned long *bits)
 {
-	unsigned int before = bit % 64;
-	size_t words = DIV_ROUND_UP(before + n, 64);
-	u64 __user *first = bitmap + bit / 64;
+	u64 __user *first = bitmap + run->word;
 	u64 kept;
 
-	if (before) {
-		if (copy_from_user(&kept, first, sizeof(kept)))
+	BUILD_BUG_ON(sizeof(*first) != sizeof(*bits));
+
+	if (run->keep) {
+		if (get_user(kept, first))
 			return -EFAULT;
-		buf[0] |= kept;
+		*bits |= kept;
 	}
-	return copy_to_user(first, buf, words * sizeof(*buf)) ? -EFAULT : 0;
+	if (run->words == 1)
+		return put_user(*bits, first);
+	if (copy_to_user(first, bits, run->words * sizeof(*bits)))
+		return -EFAULT;
+	return 0;
 }
 
-/* One stretch of a mapping, whose first page is @bit */
-static int read_stretch(struct io_pagetable *iopt,
-			const struct iopt_range *range, bool reachable,
-			u64 __user *bitmap, u64 bit, u64 *buf)
+/* Userspace has been told of a run's pages. */
+static void clean_run(struct io_pagetable *iopt, unsigned long base,
+		      const struct iopt_dirty_run *run,
+		      const unsigned long *bits)
 {
-	unsigned long *bits = (unsigned long *)buf;
-	unsigned long n = (range->last - range->first) / PAGE_SIZE + 1;
-	unsigned int before = bit % 64;
+	const struct iopt_range range = {
+		.first = base + (run->word * BITS_PER_LONG + run->keep) *
+				PAGE_SIZE,
+		.last = base + (run->word + run->words) * BITS_PER_LONG *
+			       PAGE_SIZE - 1,
+	};
+
+	iopt_page_pins_clean(iopt, &range, bits, run->keep);
+}
+
+static int put_user_batch(struct io_pagetable *iopt, unsigned long base,
+			  u64 __user *bitmap,
+			  const struct iopt_dirty_batch *batch)
+{
+	unsigned long *bits = batch->bits;
+	unsigned int i;
 	int rc;
 
-	BUILD_BUG_ON(sizeof(*bits) != sizeof(*buf));
+	for (i = 0; i != batch->nruns; i++) {
+		rc = put_user_run(bitmap, &batch->runs[i], bits);
+		if (rc)
+			return rc;
+		if (!xa_empty(&iopt->page_pins))
+			clean_run(iopt, base, &batch->runs[i], bits);
+		bits += batch->runs[i].words;
+	}
+	return 0;
+}
 
-	memset(buf, 0, DIV_ROUND_UP(before + n, 64) * sizeof(*buf));
-	if (reachable)
-		bitmap_set(bits, before, n);
-	else
-		iopt_page_pins_read(iopt, range, bits, before);
-	rc = put_user_bits(bitmap, bit, n, buf);
-	if (!rc)
-		iopt_page_pins_clean(iopt, range, bits, before);
-	return rc;
+static int read_range(struct io_pagetable *iopt, unsigned long iova,
+		      unsigned long last, u64 __user *bitmap,
+		      unsigned long *bits, unsigned int room)
+{
+	struct iopt_dirty_batch batch = {
+		.first = iova,
+		.bits = bits,
+		.room = room,
+	};
+	int rc;
+
+	for (;;) {
+		rc = iopt_read_dirty(iopt, iova, last, &batch);
+		if (rc <= 0)
+			return rc;
+		rc = put_user_batch(iopt, iova, bitmap, &batch);
+		if (rc || batch.last == last)
+			return rc;
+		batch.first = batch.last + 1;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
 }
 
 /**
@@ -88,37 +128,25 @@ static int read_stretch(struct io_pagetable *iopt,
  *
  * What is not pinned is clean again afterwards.
  *
- * Return: 0, -EFAULT, -ENOMEM, or -EINTR being killed.
+ * Return: 0, -EINVAL: an end of the range cuts a mapping; -EFAULT, or -EINTR being
+ * killed.
  * Context: may sleep; touches user memory, with no lock held.
  */
 int vfio_dirty_read(struct io_pagetable *iopt, unsigned long iova,
 		    unsigned long last, u64 __user *bitmap)
 {
-	unsigned long pos = iova, max;
-	struct iopt_range range;
-	bool reachable;
-	int rc = 0;
-	u64 *buf;
-	u64 bit;
+	unsigned long few[FEW_WORDS], *many;
+	int rc;
 
-	buf = kmalloc(CHUNK_BYTES, GFP_KERNEL_ACCOUNT);
-	if (!buf)
-		return -ENOMEM;
-	while (iopt_next_live(iopt, pos, last, &range, &reachable)) {
-		if (fatal_signal_pending(current)) {
-			rc = -EINTR;
-			break;
+	if ((last - iova) / PAGE_SIZE >= FEW_WORDS * BITS_PER_LONG) {
+		many = kmalloc_array(MANY_WORDS, sizeof(*many),
+				     GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+		if (many) {
+			rc = read_range(iopt, iova, last, bitmap, many,
+					MANY_WORDS);
+			kfree(many);
+			return rc;
 		}
-		bit = (range.first - iova) / PAGE_SIZE;
-		max = (CHUNK_BITS - bit % 64) * PAGE_SIZE;
-		if (range.last - range.first >= max)
-			range.last = range.first + max - 1;
-		rc = read_stretch(iopt, &range, reachable, bitmap, bit, buf);
-		if (rc || range.last == last)
-			break;
-		pos = range.last + 1;
-		cond_resched();
 	}
-	kfree(buf);
-	return rc;
+	return read_range(iopt, iova, last, bitmap, few, FEW_WORDS);
 }

@@ -51,47 +51,9 @@ static void end(struct side *s)
 	close(s->container);
 }
 
-static int dirty(const struct side *s, uint32_t flags, uint64_t iova, uint64_t size,
-		 uint64_t bytes, void *bits)
-{
-	struct {
-		struct vfio_iommu_type1_dirty_bitmap dirty;
-		struct vfio_iommu_type1_dirty_bitmap_get range;
-	} args = {
-		.dirty = { .argsz = sizeof(args), .flags = flags },
-		.range = { .iova = iova, .size = size },
-	};
-
-	args.range.bitmap = (struct vfio_bitmap){ .pgsize = PAGE, .size = bytes, .data = bits };
-	return ioctl(s->container, VFIO_IOMMU_DIRTY_PAGES, &args);
-}
-
 static int get_all(const struct side *s)
 {
-	return dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, BASE, ALL_SIZE, BITMAP_SIZE,
-		     bitmap);
-}
-
-static int start(const struct side *s)
-{
-	return dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_START, 0, 0, 0, NULL);
-}
-
-static int unmap_bitmap(const struct side *s, uint64_t iova, uint64_t size, uint64_t bytes,
-			void *bits, uint64_t *done)
-{
-	struct {
-		struct vfio_iommu_type1_dma_unmap unmap;
-		struct vfio_bitmap bitmap;
-	} args = {
-		.unmap = { .argsz = sizeof(args), .iova = iova, .size = size,
-			   .flags = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP },
-		.bitmap = { .pgsize = PAGE, .size = bytes, .data = bits },
-	};
-	int rc = ioctl(s->container, VFIO_IOMMU_UNMAP_DMA, &args);
-
-	*done = args.unmap.size;
-	return rc;
+	return dirty_get(s->container, BASE, ALL_SIZE, BITMAP_SIZE, bitmap);
 }
 
 static void map_all(const struct side *s)
@@ -131,31 +93,31 @@ static void test_get(struct side *s)
 {
 	map_all(s);
 	fails(get_all(s), EINVAL, "%s: before START", s->name);
-	ok(!start(s), "%s: START", s->name);
+	ok(!dirty_start(s->container), "%s: START", s->name);
 	for (int i = 0; i < 2; i++) {
 		memset(bitmap, 0, BITMAP_SIZE);
 		ok(!get_all(s) && !wrong_bits(s), "%s: all that is mapped is dirty", s->name);
 	}
-	ok(!start(s), "%s: START again", s->name);
-	fails(dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, FIRST + PAGE, FIRST_SIZE,
-		    BITMAP_SIZE, bitmap), EINVAL, "%s: from inside a mapping", s->name);
-	fails(dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, FIRST, FIRST_SIZE - PAGE,
-		    BITMAP_SIZE, bitmap), EINVAL, "%s: to inside a mapping", s->name);
-	fails(dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, BASE, ALL_SIZE,
-		    ALL_PAGES / 8 - 8, bitmap), EINVAL, "%s: a bitmap that is too short", s->name);
-	fails(dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, BASE, ALL_SIZE, 256 * MIB + 8,
-		    bitmap), EINVAL, "%s: one that is longer than MIGRATION says", s->name);
-	fails(dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, BASE, ALL_SIZE, BITMAP_SIZE,
-		    (void *)-8192L), EINVAL, "%s: one in the kernel's memory", s->name);
-	fails(dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, BASE, ALL_SIZE, BITMAP_SIZE,
-		    NULL), EFAULT, "%s: none", s->name);
-	ok(!dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP, 0, 0, 0, NULL), "%s: STOP", s->name);
+	ok(!dirty_start(s->container), "%s: START again", s->name);
+	fails(dirty_get(s->container, FIRST + PAGE, FIRST_SIZE, BITMAP_SIZE, bitmap), EINVAL,
+	      "%s: from inside a mapping", s->name);
+	fails(dirty_get(s->container, FIRST, FIRST_SIZE - PAGE, BITMAP_SIZE, bitmap), EINVAL,
+	      "%s: to inside a mapping", s->name);
+	fails(dirty_get(s->container, BASE, ALL_SIZE, ALL_PAGES / 8 - 8, bitmap), EINVAL,
+	      "%s: a bitmap that is too short", s->name);
+	fails(dirty_get(s->container, BASE, ALL_SIZE, 256 * MIB + 8, bitmap), EINVAL,
+	      "%s: one that is longer than MIGRATION says", s->name);
+	fails(dirty_get(s->container, BASE, ALL_SIZE, BITMAP_SIZE, (void *)-8192L), EINVAL,
+	      "%s: one in the kernel's memory", s->name);
+	fails(dirty_get(s->container, BASE, ALL_SIZE, BITMAP_SIZE, NULL), EFAULT,
+	      "%s: none", s->name);
+	ok(!dirty_stop(s->container), "%s: STOP", s->name);
 	fails(get_all(s), EINVAL, "%s: after STOP", s->name);
 }
 
 static void test_new(struct side *s)
 {
-	ok(!start(s), "%s: START with nothing mapped", s->name);
+	ok(!dirty_start(s->container), "%s: START with nothing mapped", s->name);
 	memset(bitmap, 0, BITMAP_SIZE);
 	ok(!get_all(s) && !bitmap[0], "%s: nothing is dirty", s->name);
 	map_all(s);
@@ -167,20 +129,75 @@ static void test_unmap(struct side *s)
 	uint64_t done;
 
 	map_all(s);
-	fails(unmap_bitmap(s, BASE, ALL_SIZE, BITMAP_SIZE, bitmap, &done), EINVAL,
+	fails(dma_unmap_bitmap(s->container, BASE, ALL_SIZE, BITMAP_SIZE, bitmap, &done), EINVAL,
 	      "%s: with a bitmap before START", s->name);
-	ok(!start(s), "%s: START", s->name);
-	fails(unmap_bitmap(s, FIRST, FIRST_SIZE, BITMAP_SIZE, NULL, &done), EFAULT,
+	ok(!dirty_start(s->container), "%s: START", s->name);
+	fails(dma_unmap_bitmap(s->container, FIRST, FIRST_SIZE, BITMAP_SIZE, NULL, &done), EFAULT,
 	      "%s: without one", s->name);
 	memset(bitmap, 0, BITMAP_SIZE);
 	ok(!get_all(s) && !wrong_bits(s), "%s: that unmapped nothing", s->name);
 	memset(bitmap, 0, BITMAP_SIZE);
-	ok(!unmap_bitmap(s, BASE, ALL_SIZE, BITMAP_SIZE, bitmap, &done) &&
+	ok(!dma_unmap_bitmap(s->container, BASE, ALL_SIZE, BITMAP_SIZE, bitmap, &done) &&
 	   done == FIRST_SIZE + SECOND_SIZE + THIRD_SIZE && !wrong_bits(s),
 	   "%s: UNMAP says what was dirty", s->name);
 	memset(bitmap, 0, BITMAP_SIZE);
-	ok(!unmap_bitmap(s, BASE, ALL_SIZE, BITMAP_SIZE, bitmap, &done) && !done && !bitmap[0],
-	   "%s: nothing is left", s->name);
+	ok(!dma_unmap_bitmap(s->container, BASE, ALL_SIZE, BITMAP_SIZE, bitmap, &done) &&
+	   !done && !bitmap[0], "%s: nothing is left", s->name);
+}
+
+/*
+ * Many mappings, with and without holes between them: the bitmap as @expected, which
+ * begins with what stands in it before.  A mapping's words are written as a whole; what
+ * was in the first one stays if the mapping begins inside it.
+ */
+static uint64_t map_many(const struct side *s, uint64_t *expected)
+{
+	uint64_t page = 0, total = 0, n, at;
+
+	for (int i = 0; i < 600; i++) {
+		page += random() % 2 ? random() % 140 : 0;
+		n = 1 + random() % (i % 4 ? 3 : 100);
+		if (i == 300)
+			n = 140 * MIB / PAGE;
+		if (dma_map(s->container, BASE + page * PAGE, mem, n * PAGE))
+			bail("%s: MAP", s->name);
+		for (at = (page + 64) & -64ULL; at < page + n; at += 64)
+			expected[at / 64] = 0;
+		if (page % 64 == 0)
+			expected[page / 64] = 0;
+		for (at = page; at < page + n; at++)
+			expected[at / 64] |= 1ULL << at % 64;
+		page += n;
+		total += n * PAGE;
+	}
+	errno = 0;
+	if (page > ALL_PAGES)
+		bail("too many");
+	return total;
+}
+
+static void test_many(struct side *s)
+{
+	uint64_t *before = malloc(BITMAP_SIZE), *expected = malloc(BITMAP_SIZE), done, total;
+
+	if (!before || !expected)
+		bail("malloc");
+	srandom(1);
+	for (unsigned int i = 0; i < BITMAP_SIZE / 8; i++)
+		before[i] = (uint64_t)random() << 33 ^ random();
+	memcpy(expected, before, BITMAP_SIZE);
+	memcpy(bitmap, before, BITMAP_SIZE);
+	total = map_many(s, expected);
+	ok(!dirty_start(s->container) && !get_all(s) && !memcmp(bitmap, expected, BITMAP_SIZE),
+	   "%s: the bitmap of many mappings", s->name);
+	/* Stock has shifted its bits: begin anew. */
+	memcpy(bitmap, before, BITMAP_SIZE);
+	ok(!dirty_stop(s->container) && !dirty_start(s->container) &&
+	   !dma_unmap_bitmap(s->container, BASE, ALL_SIZE, BITMAP_SIZE, bitmap, &done) &&
+	   done == total && !memcmp(bitmap, expected, BITMAP_SIZE),
+	   "%s: the same by UNMAP", s->name);
+	free(before);
+	free(expected);
 }
 
 static void test_v1(struct side *s)
@@ -188,16 +205,16 @@ static void test_v1(struct side *s)
 	uint64_t done;
 
 	map_all(s);
-	fails(start(s), EACCES, "%s: START", s->name);
+	fails(dirty_start(s->container), EACCES, "%s: START", s->name);
 	fails(get_all(s), EACCES, "%s: GET_BITMAP", s->name);
-	fails(unmap_bitmap(s, BASE, ALL_SIZE, BITMAP_SIZE, bitmap, &done), EINVAL,
+	fails(dma_unmap_bitmap(s->container, BASE, ALL_SIZE, BITMAP_SIZE, bitmap, &done), EINVAL,
 	      "%s: UNMAP with a bitmap", s->name);
 }
 
 /* Tracking ends with the last group. */
 static void test_leave(struct side *s)
 {
-	ok(!start(s), "%s: START", s->name);
+	ok(!dirty_start(s->container), "%s: START", s->name);
 	close(s->group);
 	fails(get_all(s), EINVAL, "%s: the group has left", s->name);
 	s->group = group_open(addr.group);
@@ -215,6 +232,7 @@ static const struct {
 	{ VFIO_TYPE1v2_IOMMU, test_get },
 	{ VFIO_TYPE1v2_IOMMU, test_new },
 	{ VFIO_TYPE1v2_IOMMU, test_unmap },
+	{ VFIO_TYPE1v2_IOMMU, test_many },
 	{ VFIO_TYPE1_IOMMU, test_v1 },
 	{ VFIO_TYPE1v2_IOMMU, test_leave },
 };

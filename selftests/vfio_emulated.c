@@ -265,28 +265,16 @@ static void test_leave(struct side *s)
 /* ------------------------------------------------------------------ */
 /* Dirty pages */
 
-static int dirty(const struct side *s, uint32_t flags, uint64_t iova, uint64_t size,
-		 uint64_t *bits)
+static int get_bits(const struct side *s, uint64_t *bits)
 {
-	struct {
-		struct vfio_iommu_type1_dirty_bitmap dirty;
-		struct vfio_iommu_type1_dirty_bitmap_get range;
-	} args = {
-		.dirty = { .argsz = sizeof(args), .flags = flags },
-		.range = { .iova = iova, .size = size },
-	};
-
-	args.range.bitmap = (struct vfio_bitmap){
-		.pgsize = PAGE, .size = sizeof(*bits), .data = (void *)bits,
-	};
-	return ioctl(s->container, VFIO_IOMMU_DIRTY_PAGES, &args);
+	return dirty_get(s->container, IOVA, NPAGES * PAGE, sizeof(*bits), bits);
 }
 
 static uint64_t dirty_bits(const struct side *s)
 {
 	uint64_t bits = 0;
 
-	if (dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, IOVA, NPAGES * PAGE, &bits))
+	if (get_bits(s, &bits))
 		bail("%s: GET_BITMAP", s->name);
 	return bits;
 }
@@ -298,9 +286,9 @@ static void test_dirty(struct side *s)
 	open_device(s, 0);
 	ok(!dma_map(s->container, IOVA, mem, NPAGES * PAGE) && pin(s, 0, IOVA, 1, 3, NULL) == 1,
 	   "%s: MAP, pin page 0", s->name);
-	fails(dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, IOVA, NPAGES * PAGE, &bits), EINVAL,
+	fails(get_bits(s, &bits), EINVAL,
 	      "%s: GET_BITMAP before START", s->name);
-	ok(!dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_START, 0, 0, NULL), "%s: START", s->name);
+	ok(!dirty_start(s->container), "%s: START", s->name);
 	ok(dirty_bits(s) == 0x1, "%s: what is pinned is dirty", s->name);
 	ok(dirty_bits(s) == 0x1, "%s: and stays so", s->name);
 	ok(pin(s, 0, IOVA + 2 * PAGE, 2, 3, NULL) == 2 && !unpin(s, 0, IOVA + 2 * PAGE, 1) &&
@@ -311,11 +299,11 @@ static void test_dirty(struct side *s)
 	ok(!rw(s, IOVA + 6 * PAGE, &word, sizeof(word), false), "%s: read 6", s->name);
 	ok(dirty_bits(s) == 0x38, "%s: 4 and 5 are dirty, too", s->name);
 	ok(dirty_bits(s) == 0x8, "%s: once", s->name);
-	ok(!dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP, 0, 0, NULL), "%s: STOP", s->name);
-	fails(dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, IOVA, NPAGES * PAGE, &bits), EINVAL,
+	ok(!dirty_stop(s->container), "%s: STOP", s->name);
+	fails(get_bits(s, &bits), EINVAL,
 	      "%s: GET_BITMAP after STOP", s->name);
 	ok(!rw(s, IOVA, &word, sizeof(word), true) &&
-	   !dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_START, 0, 0, NULL) && dirty_bits(s) == 0x8,
+	   !dirty_start(s->container) && dirty_bits(s) == 0x8,
 	   "%s: what was written to meanwhile was not seen", s->name);
 }
 

@@ -206,6 +206,62 @@ static inline int dma_unmap_all(int container, uint64_t *done)
 	return dma_unmap_flags(container, 0, 0, VFIO_DMA_UNMAP_FLAG_ALL, done);
 }
 
+/* UNMAP_DMA of a range that says which of its pages were dirty, in @bytes at @bits */
+static inline int dma_unmap_bitmap(int container, uint64_t iova, uint64_t size, uint64_t bytes,
+				   void *bits, uint64_t *done)
+{
+	struct {
+		struct vfio_iommu_type1_dma_unmap unmap;
+		struct vfio_bitmap bitmap;
+	} args = {
+		.unmap = { .argsz = sizeof(args), .iova = iova, .size = size,
+			   .flags = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP },
+		.bitmap = { .pgsize = PAGE, .size = bytes, .data = bits },
+	};
+	int rc = ioctl(container, VFIO_IOMMU_UNMAP_DMA, &args);
+
+	if (done)
+		*done = args.unmap.size;
+	return rc;
+}
+
+/* VFIO_IOMMU_DIRTY_PAGES with START or STOP */
+static inline int dirty_track(int container, uint32_t flags)
+{
+	struct vfio_iommu_type1_dirty_bitmap dirty = {
+		.argsz = sizeof(dirty), .flags = flags,
+	};
+
+	return ioctl(container, VFIO_IOMMU_DIRTY_PAGES, &dirty);
+}
+
+static inline int dirty_start(int container)
+{
+	return dirty_track(container, VFIO_IOMMU_DIRTY_PAGES_FLAG_START);
+}
+
+static inline int dirty_stop(int container)
+{
+	return dirty_track(container, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP);
+}
+
+/* VFIO_IOMMU_DIRTY_PAGES with GET_BITMAP, @bytes long, to @bits */
+static inline int dirty_get(int container, uint64_t iova, uint64_t size, uint64_t bytes,
+			    void *bits)
+{
+	struct {
+		struct vfio_iommu_type1_dirty_bitmap dirty;
+		struct vfio_iommu_type1_dirty_bitmap_get range;
+	} args = {
+		.dirty = { .argsz = sizeof(args),
+			   .flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP },
+		.range = { .iova = iova, .size = size },
+	};
+
+	args.range.bitmap = (struct vfio_bitmap){ .pgsize = PAGE, .size = bytes, .data = bits };
+	return ioctl(container, VFIO_IOMMU_DIRTY_PAGES, &args);
+}
+
 /*
  * GET_INFO with room for @room bytes of capabilities.  The caller frees what
  * comes back; NULL when the ioctl failed.
