@@ -106,13 +106,13 @@ function print_results(mode,	i, part, key, shown)
 	printf "\nCaching-mode %s. Instructions, and locked operations among them, per unit;", mode
 	print " invalidations (inval) per call."
 	print "type1: stock vfio_iommu_type1; container, native: this project, by ioctls of VFIO's and its own."
-	printf "\n%-26s %-9s %-5s %10s %10s %7s %10s %7s  %-20s  %-20s\n", "case/memory/size", "op",
+	printf "\n%-26s %-12s %-5s %10s %10s %7s %10s %7s  %-20s  %-20s\n", "case/memory/size", "op",
 		"unit", "type1", "container", "ratio", "native", "ratio", "inval t1/cont/native",
 		"locked t1/cont/native"
 	for (i = 1; i <= nrows[mode]; i++) {
 		split(rows[mode, i], part, SUBSEP)
 		key = mode SUBSEP rows[mode, i]
-		printf "%-26s %-9s %-5s %10s %10s %7s %10s %7s  %6s/%6s/%6s  %6s/%6s/%6s\n",
+		printf "%-26s %-12s %-5s %10s %10s %7s %10s %7s  %6s/%6s/%6s  %6s/%6s/%6s\n",
 			part[1], part[2], unit[key],
 			cell(insns, key, "type1", "%.1f"),
 			cell(insns, key, "container", "%.1f"), ratio(key, "container"),
@@ -237,7 +237,7 @@ function summarize(file, mode, name, op,	key)
 	key = mode SUBSEP name SUBSEP op
 	if (!((key, "container") in insns))
 		return
-	printf "%-7s  %-22s  %-9s  %-5s  %9s  %9s  %6s  %9s\n", mode, name, op, unit[key],
+	printf "%-7s  %-25s  %-12s  %-5s  %9s  %9s  %6s  %9s\n", mode, name, op, unit[key],
 		cell(insns, key, "type1", "%.1f"), cell(insns, key, "container", "%.1f"),
 		ratio(key, "container"), cell(insns, key, "native", "%.1f") > file
 }
@@ -245,9 +245,9 @@ function summarize(file, mode, name, op,	key)
 function write_summary(	file, rule, n, i, kind, size, m)
 {
 	file = out "/summary.rst"
-	rule = "=======  ======================  =========  =====  =========  =========  ======  ========="
+	rule = "=======  =========================  ============  =====  =========  =========  ======  ========="
 	print rule > file
-	print "caching  case/memory/size        op         per        type1  container   ratio     native" > file
+	print "caching  case/memory/size           op            per        type1  container   ratio     native" > file
 	print rule > file
 	for (m = 1; m <= nmodes; m++) {
 		n = split("scattered/4K scattered/64M scattered/1G pte-thp/64M thp/64M hugetlb/64M memfd/64M", size, " ")
@@ -261,6 +261,11 @@ function write_summary(	file, rule, n, i, kind, size, m)
 		for (i = 1; i <= n; i++) {
 			summarize(file, modes[m], "live/scattered/4K/" size[i], "map")
 			summarize(file, modes[m], "live/scattered/4K/" size[i], "unmap")
+		}
+		n = split("dirty/scattered/4K dirty/scattered/1G dirty/scattered/4K/10k dirty-far/scattered/4K/2k", size, " ")
+		for (i = 1; i <= n; i++) {
+			summarize(file, modes[m], size[i], "get-bitmap")
+			summarize(file, modes[m], size[i], "unmap-bitmap")
 		}
 	}
 	print rule > file

@@ -15,11 +15,15 @@ static bool lies_across(struct io_pagetable *iopt, unsigned long iova)
 	return area && area->node.start != iova;
 }
 
-static bool is_cut(struct io_pagetable *iopt, unsigned long first,
-		   unsigned long last)
+/* @area is the first one of the range @first to @last. */
+static bool is_cut(struct io_pagetable *iopt, const struct iopt_area *area,
+		   unsigned long first, unsigned long last)
 {
-	return lies_across(iopt, first) ||
-	       (last != ULONG_MAX && lies_across(iopt, last + 1));
+	if (!area)
+		return false;
+	if (area->node.start < first || area->node.last > last)
+		return true;
+	return area->node.last != last && lies_across(iopt, last + 1);
 }
 
 /* What is on its way in or out has not been told to anybody. */
@@ -50,7 +54,11 @@ static void set_bits(unsigned long *bits, unsigned int have, unsigned long bit,
 	bits[last] = tail;
 }
 
-/* @n pages from @iova on, of which the first is @bit of @run, whose words are @bits */
+/*
+ * @n pages from @iova on, of which the first is @bit of @run, whose words are @bits.
+ * Who attaches or detaches a domain meanwhile does that before or after it: no lock
+ * is needed to look whether there is one.
+ */
 static void run_add(struct io_pagetable *iopt, struct iopt_dirty_run *run,
 		    unsigned long *bits, unsigned long iova, unsigned long bit,
 		    unsigned long n)
@@ -128,19 +136,18 @@ int iopt_read_dirty(struct io_pagetable *iopt, unsigned long base,
 	struct iopt_area *area;
 	int rc = 0;
 
-	down_read(&iopt->domains_rwsem);
 	down_read(&iopt->iova_rwsem);
-	if (batch->first == base && is_cut(iopt, base, last)) {
+	area = iopt_area_first(iopt, batch->first, last);
+	if (batch->first == base && is_cut(iopt, area, base, last)) {
 		rc = -EINVAL;
 		goto out_unlock;
 	}
-	area = live_from(iopt_area_first(iopt, batch->first, last), last);
+	area = live_from(area, last);
 	if (area) {
 		batch_fill(iopt, area, base, last, batch);
 		rc = 1;
 	}
 out_unlock:
 	up_read(&iopt->iova_rwsem);
-	up_read(&iopt->domains_rwsem);
 	return rc;
 }

@@ -1042,7 +1042,8 @@ long iommufd_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
 {
 	/* What has groups has its container and its IOMMU. */
 	if (READ_ONCE(ictx->vfio_mode) == IOMMUFD_VFIO_GROUP &&
-	    (cmd == VFIO_IOMMU_MAP_DMA || cmd == VFIO_IOMMU_UNMAP_DMA))
+	    (cmd == VFIO_IOMMU_MAP_DMA || cmd == VFIO_IOMMU_UNMAP_DMA ||
+	     cmd == VFIO_IOMMU_DIRTY_PAGES))
 		return container_ioctl(ictx, cmd, arg);
 	return vfio_ioctl(ictx, cmd, arg);
 }

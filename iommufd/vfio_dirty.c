@@ -14,11 +14,11 @@
 #include "vfio_dirty.h"
 
 /*
- * What goes to userspace at once: 128 MiB by the heap, or 4 MiB by the stack, which
+ * What goes to userspace at once: 128 MiB by the heap, or 2 MiB by the stack, which
  * is cheaper for that, and does for more when there is no memory.
  */
 #define MANY_WORDS (PAGE_SIZE / sizeof(unsigned long))
-#define FEW_WORDS 16
+#define FEW_WORDS 8
 
 /**
  * vfio_dirty_check_bitmap() - Is a bitmap good for a range?
@@ -94,31 +94,6 @@ static int put_user_batch(struct io_pagetable *iopt, unsigned long base,
 	return 0;
 }
 
-static int read_range(struct io_pagetable *iopt, unsigned long iova,
-		      unsigned long last, u64 __user *bitmap,
-		      unsigned long *bits, unsigned int room)
-{
-	struct iopt_dirty_batch batch = {
-		.first = iova,
-		.bits = bits,
-		.room = room,
-	};
-	int rc;
-
-	for (;;) {
-		rc = iopt_read_dirty(iopt, iova, last, &batch);
-		if (rc <= 0)
-			return rc;
-		rc = put_user_batch(iopt, iova, bitmap, &batch);
-		if (rc || batch.last == last)
-			return rc;
-		batch.first = batch.last + 1;
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
-	}
-}
-
 /**
  * vfio_dirty_read() - Tell userspace which pages of a range are dirty
  * @iopt: io_pagetable
@@ -135,18 +110,35 @@ static int read_range(struct io_pagetable *iopt, unsigned long iova,
 int vfio_dirty_read(struct io_pagetable *iopt, unsigned long iova,
 		    unsigned long last, u64 __user *bitmap)
 {
-	unsigned long few[FEW_WORDS], *many;
+	unsigned long few[FEW_WORDS], *many = NULL;
+	struct iopt_dirty_batch batch = {
+		.first = iova,
+		.bits = few,
+		.room = FEW_WORDS,
+	};
 	int rc;
 
-	if ((last - iova) / PAGE_SIZE >= FEW_WORDS * BITS_PER_LONG) {
+	if ((last - iova) / PAGE_SIZE >= FEW_WORDS * BITS_PER_LONG)
 		many = kmalloc_array(MANY_WORDS, sizeof(*many),
 				     GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-		if (many) {
-			rc = read_range(iopt, iova, last, bitmap, many,
-					MANY_WORDS);
-			kfree(many);
-			return rc;
-		}
+	if (many) {
+		batch.bits = many;
+		batch.room = MANY_WORDS;
 	}
-	return read_range(iopt, iova, last, bitmap, few, FEW_WORDS);
+	for (;;) {
+		rc = iopt_read_dirty(iopt, iova, last, &batch);
+		if (rc <= 0)
+			break;
+		rc = put_user_batch(iopt, iova, bitmap, &batch);
+		if (rc || batch.last == last)
+			break;
+		batch.first = batch.last + 1;
+		if (fatal_signal_pending(current)) {
+			rc = -EINTR;
+			break;
+		}
+		cond_resched();
+	}
+	kfree(many);
+	return rc;
 }
