@@ -35,8 +35,8 @@ static struct iopt_area *live_from(struct iopt_area *area, unsigned long last)
 }
 
 /* @n bits from @bit on; all words from @have on are new, and hold nothing yet. */
-static void set_bits(unsigned long *bits, unsigned int have, unsigned long bit,
-		     unsigned long n)
+static void run_set(unsigned long *bits, unsigned int have, unsigned long bit,
+		    unsigned long n)
 {
 	unsigned long first = bit / BITS_PER_LONG;
 	unsigned long last = (bit + n - 1) / BITS_PER_LONG;
@@ -71,7 +71,7 @@ static void run_add(struct io_pagetable *iopt, struct iopt_dirty_run *run,
 
 	run->words = BITS_TO_LONGS(bit + n);
 	if (!list_empty(&iopt->domains)) {
-		set_bits(bits, have, bit, n);
+		run_set(bits, have, bit, n);
 		return;
 	}
 	memset(bits + have, 0, (run->words - have) * sizeof(*bits));

@@ -92,33 +92,6 @@ static u64 first_word(struct page *page)
 	return word;
 }
 
-static int test_pin(struct emulated_test *test, void __user *arg)
-{
-	struct emulated_test_pin pin;
-	struct page **pages;
-	int rc, i;
-
-	if (copy_from_user(&pin, arg, sizeof(pin)))
-		return -EFAULT;
-	if (pin.npages > MAX_RW)
-		return -EINVAL;
-	pages = kvcalloc(pin.npages + 1, sizeof(*pages), GFP_KERNEL);
-	if (!pages)
-		return -ENOMEM;
-	/* Not under the lock: dma_unmap takes it. */
-	rc = vfio_pin_pages(&test->vdev, pin.iova, pin.npages, pin.prot, pages);
-	if (rc > 0)
-		pin.data = first_word(pages[0]);
-	for (i = 0; i < rc; i++)
-		if (pin_remember(test, (pin.iova >> PAGE_SHIFT) + i))
-			vfio_unpin_pages(&test->vdev,
-					 pin.iova + i * PAGE_SIZE, 1);
-	kvfree(pages);
-	if (rc > 0 && copy_to_user(arg, &pin, sizeof(pin)))
-		return -EFAULT;
-	return rc;
-}
-
 /* One pin of a page less; false: there is none. */
 static bool pin_forget(struct emulated_test *test, unsigned long index)
 {
@@ -135,6 +108,49 @@ static bool pin_forget(struct emulated_test *test, unsigned long index)
 	test->stats.pins -= n != 0;
 	mutex_unlock(&test->lock);
 	return n;
+}
+
+/* All @n that were pinned are remembered, or none stays pinned. */
+static int pin_remember_all(struct emulated_test *test, u64 iova, int n)
+{
+	int i, known, rc = 0;
+
+	for (known = 0; known < n && !rc; known++)
+		rc = pin_remember(test, (iova >> PAGE_SHIFT) + known);
+	if (!rc)
+		return 0;
+	known--;
+	/* What is known an unmap may have unpinned meanwhile. */
+	for (i = 0; i < n; i++)
+		if (i >= known || pin_forget(test, (iova >> PAGE_SHIFT) + i))
+			vfio_unpin_pages(&test->vdev, iova + i * PAGE_SIZE, 1);
+	return rc;
+}
+
+static int test_pin(struct emulated_test *test, void __user *arg)
+{
+	struct emulated_test_pin pin;
+	struct page **pages;
+	int rc, err;
+
+	if (copy_from_user(&pin, arg, sizeof(pin)))
+		return -EFAULT;
+	if (pin.npages > MAX_RW)
+		return -EINVAL;
+	pages = kvcalloc(pin.npages + 1, sizeof(*pages), GFP_KERNEL);
+	if (!pages)
+		return -ENOMEM;
+	/* Not under the lock: dma_unmap takes it. */
+	rc = vfio_pin_pages(&test->vdev, pin.iova, pin.npages, pin.prot, pages);
+	if (rc > 0)
+		pin.data = first_word(pages[0]);
+	err = pin_remember_all(test, pin.iova, rc);
+	if (err)
+		rc = err;
+	kvfree(pages);
+	if (rc > 0 && copy_to_user(arg, &pin, sizeof(pin)))
+		return -EFAULT;
+	return rc;
 }
 
 static int test_unpin(struct emulated_test *test, void __user *arg)

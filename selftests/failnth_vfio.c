@@ -302,6 +302,94 @@ static const struct failnth_chain filled = {
 	.steps = filled_steps,
 };
 
+/* ------------------------------------------------------------------ */
+/* Dirty pages */
+
+/* More than 2 MiB: such a bitmap goes by the heap, and without that as well. */
+#define DIRTY_SIZE (4 * MIB)
+static uint64_t bits[DIRTY_SIZE / PAGE / 64];
+/* START was the last that worked of START and STOP. */
+static bool tracking;
+
+static void open_mapped(void)
+{
+	open_nothing();
+	tracking = false;
+	container = container_open();
+	group = group_open(addr[0].group);
+	if (step_join() || step_set_v2() || step_map())
+		bail("a container with a mapping");
+}
+
+static long step_start(void)
+{
+	long rc = dirty_start(container);
+
+	tracking |= !rc;
+	return rc;
+}
+
+static long step_stop(void)
+{
+	long rc = dirty_stop(container);
+
+	tracking &= !!rc;
+	return rc;
+}
+
+/* What was wrong in what worked has an errno that nothing returns. */
+static long right_bits(long rc)
+{
+	if (rc || bits[0] == (1ULL << N) - 1)
+		return rc;
+	errno = EPROTO;
+	return -1;
+}
+
+static long step_get_bitmap(void)
+{
+	bits[0] = 0;
+	return right_bits(dirty_get(container, IOVA, SIZE, sizeof(bits), bits));
+}
+
+static long step_get_large_bitmap(void)
+{
+	bits[0] = 0;
+	return right_bits(dirty_get(container, IOVA, DIRTY_SIZE, sizeof(bits), bits));
+}
+
+static long step_unmap_bitmap(void)
+{
+	bits[0] = 0;
+	return right_bits(dma_unmap_bitmap(container, IOVA, DIRTY_SIZE, sizeof(bits), bits,
+					   NULL));
+}
+
+static bool same_tracking(void)
+{
+	return !dirty_get(container, IOVA, SIZE, sizeof(bits), bits) == tracking;
+}
+
+static const struct failnth_step dirty_steps[] = {
+	STEP("START", step_start, 0, EFAULT),
+	STEP("GET_BITMAP", step_get_bitmap, 0, EFAULT),
+	STEP("GET_BITMAP of a large range", step_get_large_bitmap, 0, EFAULT),
+	STEP("STOP", step_stop, 0, EFAULT),
+	STEP("START again", step_start, 0, EFAULT),
+	STEP("UNMAP_DMA with a bitmap", step_unmap_bitmap, FN_COMMITS, EFAULT),
+	STEP("close group", step_close_group, GONE),
+	STEP("close container", step_close, GONE),
+};
+
+static const struct failnth_chain dirty_pages = {
+	.name = "dirty pages",
+	.before = open_mapped,
+	.check = same_tracking,
+	.after = close_all,
+	.nsteps = sizeof(dirty_steps) / sizeof(dirty_steps[0]),
+	.steps = dirty_steps,
+};
+
 int main(void)
 {
 	failnth_init();
@@ -315,6 +403,7 @@ int main(void)
 	failnth_sweep(&one_group);
 	failnth_sweep(&two_groups);
 	failnth_sweep(&two_domains);
+	failnth_sweep(&dirty_pages);
 	if (node_is_iommufd())
 		failnth_sweep(&filled);
 	return tap_done();

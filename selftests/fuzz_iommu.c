@@ -66,6 +66,7 @@ static const struct op_kind kinds[] = {
 	{ "get_info", op_get_info, 4, ALWAYS },
 	{ "dma_map", op_dma_map, 14, ALWAYS },
 	{ "dma_unmap", op_dma_unmap, 10, ALWAYS },
+	{ "dirty_pages", op_dirty_pages, 6, WITH_VFIO },
 	{ "check_extension", op_check_extension, 2, ALWAYS },
 	{ "group_status", op_group_status, 1, WITH_VFIO },
 	{ "device_open", op_device_open, 2, WITH_VFIO },

@@ -73,6 +73,7 @@ static bool op_container(struct fuzz_thread *t)
 	/* EINVAL when there was a group before, which is as good. */
 	if (fz_ioctl_num(t, fd, VFIO_SET_IOMMU, iommu_type(t)) && errno != EINVAL)
 		return false;
+	atomic_store(&world.grouped[slot], true);
 	/* ENOTTY: a container of vfio.ko's own node */
 	if (!ioctl(fd, IOMMU_VFIO_IOAS, &get)) {
 		ioas_add(t, slot, get.ioas_id);
@@ -118,6 +119,63 @@ static bool op_dma_map(struct fuzz_thread *t)
 	return true;
 }
 
+/* Bits of dirty pages of @size bytes; the rest is hostile now and then. */
+static inline struct vfio_bitmap bitmap_pick(struct fuzz_thread *t, uint64_t size)
+{
+	struct vfio_bitmap bitmap = {
+		.pgsize = one_in(t, 24) ? odd_value(t) : PAGE,
+		.size = (size / PAGE / 64 + below(t, 3)) * 8,
+		.data = (void *)(uintptr_t)bulk_pick(t),
+	};
+
+	if (one_in(t, 12))
+		bitmap.size = odd_value(t);
+	return bitmap;
+}
+
+static inline uint32_t dirty_flags(struct fuzz_thread *t)
+{
+	switch (below(t, 24)) {
+	case 0:
+		return odd_value(t);
+	case 1:
+	case 2:
+		return VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP;
+	case 3 ... 7:
+		return VFIO_IOMMU_DIRTY_PAGES_FLAG_START;
+	default:
+		return VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP;
+	}
+}
+
+static bool op_dirty_pages(struct fuzz_thread *t)
+{
+	const struct live_map *live = live_pick(t);
+	unsigned int slot = one_in(t, 8) ? compat_pick(t) : grouped_pick(t);
+	bool known = live->slot == slot && !one_in(t, 4);
+	struct {
+		struct vfio_iommu_type1_dirty_bitmap cmd;
+		struct vfio_iommu_type1_dirty_bitmap_get get;
+	} buf = {
+		.cmd.argsz = one_in(t, 24) ? below(t, sizeof(buf)) : sizeof(buf),
+		.cmd.flags = dirty_flags(t),
+		.get.iova = known ? live->iova : iova_pick(t),
+	};
+
+	/* All there is, often: what is cut is refused. */
+	if (one_in(t, 2)) {
+		buf.get.iova = 0;
+		buf.get.size = 1ULL << (12 + below(t, 32));
+	} else {
+		buf.get.size = length_pick(t, live->length);
+	}
+	buf.get.bitmap = bitmap_pick(t, buf.get.size);
+	if (one_in(t, 2))
+		dirty_start(slot_fd(FD_CTX, slot));
+	return !fz_ioctl(t, slot_fd(FD_CTX, slot), VFIO_IOMMU_DIRTY_PAGES, &buf,
+			 sizeof(buf));
+}
+
 static bool op_dma_unmap(struct fuzz_thread *t)
 {
 	struct live_map *live = live_pick(t);
@@ -130,18 +188,19 @@ static bool op_dma_unmap(struct fuzz_thread *t)
 	} buf = {
 		.cmd.argsz = sizeof(buf.cmd),
 		.cmd.iova = known ? live->iova : iova_pick(t),
-		.bitmap = {
-			.pgsize = PAGE,
-			.size = below(t, 4096),
-			.data = (void *)(uintptr_t)bulk_pick(t),
-		},
 	};
 
 	buf.cmd.size = length_pick(t, live->length);
+	buf.bitmap = bitmap_pick(t, buf.cmd.size);
 	if (one_in(t, 12)) {
 		buf.cmd.flags = VFIO_DMA_UNMAP_FLAG_ALL;
 		buf.cmd.iova = 0;
 		buf.cmd.size = 0;
+	} else if (one_in(t, 4)) {
+		buf.cmd.flags = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP;
+		buf.cmd.argsz = sizeof(buf);
+		if (one_in(t, 2))
+			dirty_start(slot_fd(FD_CTX, slot));
 	} else if (one_in(t, 32)) {
 		buf.cmd.flags = 1U << below(t, 32);
 		buf.cmd.argsz = sizeof(buf);

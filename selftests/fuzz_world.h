@@ -48,6 +48,7 @@ struct world {
 	struct attached attached[SLOTS];
 	/* The compatibility IOAS; 0: none; ~0: there, but without an id */
 	atomic_uint compat[SLOTS];
+	atomic_bool grouped[SLOTS];	/* a group was in that container */
 	atomic_uint accesses;		/* ids of accesses, the latest */
 	struct live_map live[LIVE_MAX];
 	atomic_uint live_next;
@@ -70,6 +71,7 @@ static inline void ctx_forget(unsigned int slot)
 	unsigned int i;
 
 	atomic_store(&world.compat[slot], 0);
+	atomic_store(&world.grouped[slot], false);
 	for (i = 0; i != IDS; i++)
 		atomic_store(&world.ioas[slot][i], 0);
 	for (i = 0; i != LIVE_MAX; i++)
@@ -219,6 +221,17 @@ static inline unsigned int compat_pick(struct fuzz_thread *t)
 	if (!ioctl(slot_fd(FD_CTX, i), IOMMU_VFIO_IOAS, &cmd))
 		atomic_store(&world.compat[i], cmd.ioas_id);
 	return i;
+}
+
+/* A container with a group, if there is one */
+static inline unsigned int grouped_pick(struct fuzz_thread *t)
+{
+	unsigned int first = draw(t), i;
+
+	for (i = 0; i != SLOTS; i++)
+		if (atomic_load(&world.grouped[(first + i) % SLOTS]))
+			return (first + i) % SLOTS;
+	return compat_pick(t);
 }
 
 /* ------------------------------------------------------------------ */

@@ -2,7 +2,8 @@
 /*
  * VFIO_IOMMU_DIRTY_PAGES of a container with an IOMMU, and UNMAP_DMA with a bitmap,
  * on stock type1 and here: each check wants the same of both.  Devices do not tell
- * what they write to, so all that is mapped is dirty, always.  Setup: symlink, with
+ * what they write to, so all that is mapped is dirty, always, also what an edu has
+ * written to.  Setup: symlink, with
  * vfio_iommu_type1 loaded; with --here, without.
  */
 #include "diff_sides.h"
@@ -200,6 +201,39 @@ static void test_many(struct side *s)
 	free(expected);
 }
 
+/*
+ * What a device writes to is dirty: before it writes, after it, and in the bitmap of
+ * the UNMAP that ends it.
+ */
+static void test_dma(struct side *s)
+{
+	const uint64_t size = 128 * PAGE, from = BASE, to = BASE + 70 * PAGE;
+	int device = device_fd(s->group, addr.bdf);
+	struct edu edu;
+
+	if (device < 0 || edu_init(&edu, device))
+		bail("%s: edu", s->name);
+	memset(mem, 0, size);
+	fill_pattern(mem, PAGE, 1);
+	ok(!dma_map(s->container, BASE, mem, size) && !dirty_start(s->container),
+	   "%s: MAP, START", s->name);
+	memset(bitmap, 0, BITMAP_SIZE);
+	ok(!dirty_get(s->container, BASE, size, BITMAP_SIZE, bitmap) &&
+	   bitmap[1] >> 6 & 1, "%s: a page that a device can write to is dirty", s->name);
+	edu_copy(&edu, from, to, PAGE);
+	memset(bitmap, 0, BITMAP_SIZE);
+	ok(check_pattern(mem + (to - BASE), PAGE, 1) < 0 &&
+	   !dirty_get(s->container, BASE, size, BITMAP_SIZE, bitmap) && bitmap[1] >> 6 & 1,
+	   "%s: one that it has written to is", s->name);
+	edu_copy(&edu, from, to + PAGE, PAGE);
+	memset(bitmap, 0, BITMAP_SIZE);
+	ok(!dma_unmap_bitmap(s->container, BASE, size, BITMAP_SIZE, bitmap, NULL) &&
+	   check_pattern(mem + (to - BASE) + PAGE, PAGE, 1) < 0 && bitmap[0] == -1ULL &&
+	   bitmap[1] == -1ULL && !bitmap[2], "%s: UNMAP tells of the next one", s->name);
+	edu_unmap_bar(&edu);
+	close(device);
+}
+
 static void test_v1(struct side *s)
 {
 	uint64_t done;
@@ -233,6 +267,7 @@ static const struct {
 	{ VFIO_TYPE1v2_IOMMU, test_new },
 	{ VFIO_TYPE1v2_IOMMU, test_unmap },
 	{ VFIO_TYPE1v2_IOMMU, test_many },
+	{ VFIO_TYPE1v2_IOMMU, test_dma },
 	{ VFIO_TYPE1_IOMMU, test_v1 },
 	{ VFIO_TYPE1v2_IOMMU, test_leave },
 };

@@ -9,8 +9,8 @@
 #include <linux/vfio.h>
 #include <stdlib.h>
 
-#include "../mock/emulated_uapi.h"
 #include "diff_sides.h"
+#include "emulated.h"
 
 #define IOVA (256 * MIB)
 #define NPAGES 8
@@ -32,20 +32,6 @@ static uint64_t my_vmlck(void)
 	return vmlck(getpid());
 }
 
-static int emulated_group(unsigned int nr)
-{
-	char path[PATH_MAX], target[PATH_MAX];
-	ssize_t n;
-
-	snprintf(path, sizeof(path),
-		 "/sys/devices/platform/" EMULATED_TEST_NAME ".%u/iommu_group", nr);
-	n = readlink(path, target, sizeof(target) - 1);
-	if (n < 0)
-		bail("%s: is iommufd_emulated_test loaded?", path);
-	target[n] = 0;
-	return atoi(strrchr(target, '/') + 1);
-}
-
 static void join(struct side *s, unsigned int nr)
 {
 	s->group[nr] = group_open(emulated_group(nr));
@@ -55,10 +41,7 @@ static void join(struct side *s, unsigned int nr)
 
 static void open_device(struct side *s, unsigned int nr)
 {
-	char name[32];
-
-	snprintf(name, sizeof(name), EMULATED_TEST_NAME ".%u", nr);
-	s->device[nr] = ioctl(s->group[nr], VFIO_GROUP_GET_DEVICE_FD, name);
+	s->device[nr] = emulated_device(s->group[nr], nr);
 	if (s->device[nr] < 0)
 		bail("%s: GET_DEVICE_FD", s->name);
 }
@@ -98,37 +81,22 @@ static void end(struct side *s)
 static int pin(const struct side *s, unsigned int nr, uint64_t iova, uint32_t npages,
 	       uint32_t prot, uint64_t *data)
 {
-	struct emulated_test_pin pin = { .iova = iova, .npages = npages, .prot = prot };
-	int rc = ioctl(s->device[nr], EMULATED_TEST_PIN, &pin);
-
-	if (data)
-		*data = pin.data;
-	return rc;
+	return emulated_pin(s->device[nr], iova, npages, prot, data);
 }
 
 static int unpin(const struct side *s, unsigned int nr, uint64_t iova, uint32_t npages)
 {
-	struct emulated_test_pin pin = { .iova = iova, .npages = npages };
-
-	return ioctl(s->device[nr], EMULATED_TEST_UNPIN, &pin);
+	return emulated_unpin(s->device[nr], iova, npages);
 }
 
 static int rw(const struct side *s, uint64_t iova, void *buf, uint32_t length, bool write)
 {
-	struct emulated_test_rw rw = {
-		.iova = iova, .uptr = (uintptr_t)buf, .length = length, .write = write,
-	};
-
-	return ioctl(s->device[0], EMULATED_TEST_RW, &rw);
+	return emulated_rw(s->device[0], iova, buf, length, write);
 }
 
 static struct emulated_test_stats stats(const struct side *s, unsigned int nr)
 {
-	struct emulated_test_stats stats;
-
-	if (ioctl(s->device[nr], EMULATED_TEST_STATS, &stats))
-		bail("STATS");
-	return stats;
+	return emulated_stats(s->device[nr]);
 }
 
 /* ------------------------------------------------------------------ */

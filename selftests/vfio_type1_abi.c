@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include "edu.h"
+#include "iommu_util.h"
 
 #define IOVA (256 * MIB)
 #define NPAGES 16
@@ -276,6 +277,17 @@ static void unmap_common(void)
 		bail("map");
 	ok(dma_unmap_all(container, &done) == 0 && done == AREA + PAGE,
 	   "UNMAP_ALL reports the bytes of all");
+}
+
+/* No unmap cuts a mapping, so v1 can have large IO pages, too. */
+static void large_io_pages(void)
+{
+	uint32_t ioas;
+
+	if (!node_is_iommufd())
+		return;
+	ok(!vfio_ioas_get(container, &ioas) &&
+	   iommu_option_get(container, IOMMU_OPTION_HUGE_PAGES, ioas) == 1, "large IO pages");
 }
 
 static void unmap_v1(void)
@@ -553,6 +565,7 @@ int main(int argc, char **argv)
 		map_overlap();
 		unmap_fields();
 		unmap_common();
+		large_io_pages();
 		if (types[i] == VFIO_TYPE1_IOMMU)
 			unmap_v1();
 		else
