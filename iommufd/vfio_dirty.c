@@ -40,38 +40,41 @@ int vfio_dirty_check_bitmap(const struct vfio_bitmap *bitmap, u64 size)
 	return 0;
 }
 
+/* What userspace has in the first word is no page of ours: @bits stay as they are. */
 static int put_user_run(u64 __user *bitmap, const struct iopt_dirty_run *run,
 			unsigned long *bits)
 {
 	u64 __user *first = bitmap + run->word;
-	u64 kept;
+	unsigned long ours = *bits, left;
+	u64 kept = 0;
 
 	BUILD_BUG_ON(sizeof(*first) != sizeof(*bits));
 
-	if (run->keep) {
-		if (get_user(kept, first))
-			return -EFAULT;
-		*bits |= kept;
-	}
-	if (run->words == 1)
-		return put_user(*bits, first);
-	if (copy_to_user(first, bits, run->words * sizeof(*bits)))
+	if (run->keep && get_user(kept, first))
 		return -EFAULT;
-	return 0;
+	if (run->words == 1)
+		return put_user(ours | kept, first);
+	*bits |= kept;
+	left = copy_to_user(first, bits, run->words * sizeof(*bits));
+	*bits = ours;
+	return left ? -EFAULT : 0;
 }
 
-/* Userspace has been told of a run's pages. */
+/* Userspace has been told of the pages of a run, which ends before @last or there. */
 static void clean_run(struct io_pagetable *iopt, unsigned long base,
-		      const struct iopt_dirty_run *run,
+		      unsigned long last, const struct iopt_dirty_run *run,
 		      const unsigned long *bits)
 {
-	const struct iopt_range range = {
-		.first = base + (run->word * BITS_PER_LONG + run->keep) *
-				PAGE_SIZE,
-		.last = base + (run->word + run->words) * BITS_PER_LONG *
-			       PAGE_SIZE - 1,
+	unsigned long word = run->word;
+	struct iopt_range range = {
+		.first = base + (word * BITS_PER_LONG + run->keep) * PAGE_SIZE,
 	};
 
+	range.last = range.first +
+		     (run->words * BITS_PER_LONG - run->keep) * PAGE_SIZE - 1;
+	/* The last word may go on behind the 64-bit space. */
+	if (range.last > last || range.last < range.first)
+		range.last = last;
 	iopt_page_pins_clean(iopt, &range, bits, run->keep);
 }
 
@@ -79,17 +82,17 @@ static int put_user_batch(struct io_pagetable *iopt, unsigned long base,
 			  u64 __user *bitmap,
 			  const struct iopt_dirty_batch *batch)
 {
+	const struct iopt_dirty_run *run;
 	unsigned long *bits = batch->bits;
-	unsigned int i;
 	int rc;
 
-	for (i = 0; i != batch->nruns; i++) {
-		rc = put_user_run(bitmap, &batch->runs[i], bits);
+	for (run = batch->runs; run != batch->runs + batch->nruns; run++) {
+		rc = put_user_run(bitmap, run, bits);
 		if (rc)
 			return rc;
 		if (!xa_empty(&iopt->page_pins))
-			clean_run(iopt, base, &batch->runs[i], bits);
-		bits += batch->runs[i].words;
+			clean_run(iopt, base, batch->last, run, bits);
+		bits += run->words;
 	}
 	return 0;
 }

@@ -493,7 +493,7 @@ static bool command_is_known(unsigned int nr)
 	/* On /dev/iommu itself the native commands live there. */
 	if (node_is_iommufd() && nr >= 0x80)
 		return true;
-	return vfio <= 2 || (vfio >= 12 && vfio <= 14) || (stock && vfio == 17);
+	return vfio <= 2 || (vfio >= 12 && vfio <= 14) || vfio == 17;
 }
 
 static void unknown_commands(void)
