@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/bits.h>
+#include <linux/gfp.h>
 #include <linux/iommu.h>
 #include <linux/kernel.h>
 
@@ -55,7 +56,7 @@ static size_t mapped_prefix(struct iommu_domain *domain, unsigned long iova,
 /* Any number of IO pages; after an error nothing is mapped. */
 static noinline_for_stack int map_many(struct iommu_domain *domain,
 				       unsigned long iova, phys_addr_t paddr,
-				       size_t size, int prot)
+				       size_t size, int prot, gfp_t gfp)
 {
 	size_t pgsize, count, mapped, done = 0;
 	int rc = 0;
@@ -69,7 +70,7 @@ static noinline_for_stack int map_many(struct iommu_domain *domain,
 		}
 		mapped = 0;
 		rc = domain->ops->map_pages(domain, iova + done, paddr + done,
-					    pgsize, count, prot, GFP_KERNEL,
+					    pgsize, count, prot, gfp,
 					    &mapped);
 		if (!rc && WARN_ON(!mapped))
 			rc = -EIO;
@@ -86,14 +87,17 @@ static noinline_for_stack int map_many(struct iommu_domain *domain,
 }
 
 int compat_iommu_map_nosync(struct iommu_domain *domain, unsigned long iova,
-			    phys_addr_t paddr, size_t size, int prot)
+			    phys_addr_t paddr, size_t size, int prot, gfp_t gfp)
 {
 	const struct iommu_domain_ops *ops = domain->ops;
 	size_t min_page, mapped = 0;
 	int rc;
 
 	if (!ops->map_pages)
-		return iommu_map(domain, iova, paddr, size, prot);
+		return gfpflags_allow_blocking(gfp) ?
+			       iommu_map(domain, iova, paddr, size, prot) :
+			       iommu_map_atomic(domain, iova, paddr, size,
+						prot);
 
 	if (WARN_ON(!(domain->type & __IOMMU_DOMAIN_PAGING) ||
 		    !domain->pgsize_bitmap || !size))
@@ -102,10 +106,10 @@ int compat_iommu_map_nosync(struct iommu_domain *domain, unsigned long iova,
 	if (WARN_ON((iova | paddr | size) & (min_page - 1)))
 		return -EINVAL;
 	if (size != min_page)
-		return map_many(domain, iova, paddr, size, prot);
+		return map_many(domain, iova, paddr, size, prot, gfp);
 
 	/* Scattered memory: one IO page, mapped or not */
-	rc = ops->map_pages(domain, iova, paddr, min_page, 1, prot, GFP_KERNEL,
+	rc = ops->map_pages(domain, iova, paddr, min_page, 1, prot, gfp,
 			    &mapped);
 	return !rc && WARN_ON(!mapped) ? -EIO : rc;
 }

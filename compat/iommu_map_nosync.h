@@ -20,14 +20,15 @@
  * @paddr: physical address, aligned likewise
  * @size: bytes, not 0, aligned likewise
  * @prot: IOMMU_READ, IOMMU_WRITE, IOMMU_CACHE, ...
+ * @gfp: for IO page tables
  *
  * The device may not see the mapping before compat_iommu_sync_map().
  *
  * Return: 0, or an error after which nothing of the range is mapped.
- * Context: may sleep; maps of one IOVA are the caller's to serialise.
+ * Context: may sleep if @gfp does; maps of one IOVA are the caller's to serialise.
  */
 int compat_iommu_map_nosync(struct iommu_domain *domain, unsigned long iova,
-			    phys_addr_t paddr, size_t size, int prot);
+			    phys_addr_t paddr, size_t size, int prot, gfp_t gfp);
 
 /**
  * compat_iommu_sync_map() - make new mappings visible to devices
@@ -43,7 +44,7 @@ void compat_iommu_sync_map(struct iommu_domain *domain, unsigned long iova,
  * @domain: paging domain
  * @iova: first IOVA
  * @size: bytes; all of them are mapped, and no IO page only in part
- * @gather: for iommu_iotlb_sync()
+ * @gather: for compat_iommu_sync_unmap()
  *
  * What a guest with a vIOMMU unmaps most is one of the smallest IO pages: the
  * core's choice of a page size, more than half of what it adds, is left out.
@@ -62,6 +63,18 @@ compat_iommu_unmap_nosync(struct iommu_domain *domain, unsigned long iova,
 		    (iova & (min_page - 1))))
 		return 0;
 	return domain->ops->unmap_pages(domain, iova, min_page, 1, gather);
+}
+
+/**
+ * compat_iommu_sync_unmap() - iommu_iotlb_sync(), without a new beginning
+ * @domain: paging domain
+ * @gather: not to be used again
+ */
+static inline void compat_iommu_sync_unmap(struct iommu_domain *domain,
+					   struct iommu_iotlb_gather *gather)
+{
+	if (domain->ops->iotlb_sync)
+		domain->ops->iotlb_sync(domain, gather);
 }
 
 #endif

@@ -3,6 +3,8 @@
  * Who has what mapped and pinned: /sys/kernel/debug/iommufd/.
  *
  * stats: totals of the module, all 0 when nothing is open.
+ * p2p: how often device memory that is mapped for DMA was revoked, came back, and
+ *	did not, since the module was loaded.
  * contexts: each open file, its address spaces and page tables.
  */
 #include <linux/debugfs.h>
@@ -47,9 +49,17 @@ static int stats_show(struct seq_file *s, void *unused)
 	seq_printf(s, "areas %lu\n", iopt_count_areas());
 	seq_printf(s, "pages %lu\n", iopt_pages_count_objects());
 	seq_printf(s, "pinned_pages %lu\n", iopt_pages_count_pinned());
+	seq_printf(s, "p2p_ranges %lu\n", pfnmap_count());
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
+
+static int p2p_show(struct seq_file *s, void *unused)
+{
+	pfnmap_show_events(s);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(p2p);
 
 static void show_ioas(struct seq_file *s, struct iommufd_ioas *ioas)
 {
@@ -109,6 +119,7 @@ void iommufd_debugfs_init(void)
 {
 	debugfs_dir = debugfs_create_dir("iommufd", NULL);
 	debugfs_create_file("stats", 0400, debugfs_dir, NULL, &stats_fops);
+	debugfs_create_file("p2p", 0400, debugfs_dir, NULL, &p2p_fops);
 	debugfs_create_file("contexts", 0400, debugfs_dir, NULL,
 			    &contexts_fops);
 }

@@ -135,9 +135,11 @@ static int read_dirty(struct iommufd_hwpt *hwpt,
 			return rc;
 		/* Drivers walk page tables that unmapping frees. */
 		down_write(&hwpt->ioas->iopt.domains_rwsem);
+		iopt_domain_hold(&hwpt->idomain);
 		rc = hwpt->hw->read_dirty(hwpt->idomain.domain, bitmap->first,
 					  bitmap->last - bitmap->first + 1,
 					  clear, bitmap);
+		iopt_domain_release(&hwpt->idomain);
 		up_write(&hwpt->ioas->iopt.domains_rwsem);
 		unpin_user_pages_dirty_lock(bitmap->pages, bitmap->npages,
 					    true);
@@ -234,8 +236,10 @@ int iommufd_hwpt_set_dirty_tracking(struct iommufd_ucmd *ucmd)
 		return PTR_ERR(hwpt);
 	if (can_track(hwpt)) {
 		down_write(&hwpt->ioas->iopt.domains_rwsem);
+		iopt_domain_hold(&hwpt->idomain);
 		rc = set_tracking(hwpt, cmd->flags &
 						IOMMU_HWPT_DIRTY_TRACKING_ENABLE);
+		iopt_domain_release(&hwpt->idomain);
 		up_write(&hwpt->ioas->iopt.domains_rwsem);
 	}
 	iommufd_object_done(&hwpt->obj);

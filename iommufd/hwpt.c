@@ -243,24 +243,33 @@ static void detach_group(struct iommufd_hwpt *hwpt, struct iommu_group *group)
 	hwpt->stuck = true;
 }
 
+/* What is mapped for the devices of an HWPT is mapped in there. */
+static struct iopt_domain *shown_domain(struct iommufd_hwpt *hwpt)
+{
+	return hwpt->parent ? &hwpt->parent->idomain : &hwpt->idomain;
+}
+
 /**
  * iommufd_hwpt_join() - Attach a group to the domain, and nothing else
  * @hwpt: HWPT
  * @group: group, not attached
  *
  * IOMMU drivers walk the devices of a domain when they flush, and take it for
- * granted that none comes or goes meanwhile.  So nobody maps or unmaps while a
- * group joins or leaves a domain that the IOAS uses.
+ * granted that none comes or goes meanwhile.  So nobody maps, unmaps or revokes
+ * while a group joins or leaves a domain that the IOAS uses.
  *
  * Return: as iommu_attach_group().
  */
 int iommufd_hwpt_join(struct iommufd_hwpt *hwpt, struct iommu_group *group)
 {
 	struct io_pagetable *iopt = &hwpt->ioas->iopt;
+	struct iopt_domain *shown = shown_domain(hwpt);
 	int rc;
 
 	down_write(&iopt->domains_rwsem);
+	iopt_domain_hold(shown);
 	rc = iommu_attach_group(hwpt->idomain.domain, group);
+	iopt_domain_release(shown);
 	up_write(&iopt->domains_rwsem);
 	return rc;
 }
@@ -269,9 +278,12 @@ int iommufd_hwpt_join(struct iommufd_hwpt *hwpt, struct iommu_group *group)
 void iommufd_hwpt_leave(struct iommufd_hwpt *hwpt, struct iommu_group *group)
 {
 	struct io_pagetable *iopt = &hwpt->ioas->iopt;
+	struct iopt_domain *shown = shown_domain(hwpt);
 
 	down_write(&iopt->domains_rwsem);
+	iopt_domain_hold(shown);
 	detach_group(hwpt, group);
+	iopt_domain_release(shown);
 	up_write(&iopt->domains_rwsem);
 }
 

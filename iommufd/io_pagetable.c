@@ -12,11 +12,10 @@
  * While no domain is there nothing is pinned.  The first domain pins all areas,
  * the last one to go unpins them.
  *
- * iommu_unmap() of 6.1 corrupts memory when it is given less than an IO page, a
- * hole, or all of the aperture.  What is unmapped here begins and ends with an
- * area (or, for areas that were cut, with a CPU page where IO pages are no
- * larger), areas are mapped without a gap, and no call spans more than
- * IOPT_IO_CHUNK, on whose multiples no IO page lies across.
+ * domain_io.h says what may be unmapped.  What is unmapped here begins and ends
+ * with an area (or, for areas that were cut, with a CPU page where IO pages are no
+ * larger), and areas are mapped without a gap; only those over another device's
+ * BAR (pfnmap.h) may have holes, and are unmapped one by one.
  */
 #define pr_fmt(fmt) "iommufd: " fmt
 
@@ -24,11 +23,8 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "io_pagetable.h"
-#include "iommu_map_nosync.h"
+#include "iopt_chain.h"
 
-/* The longest range that the IOMMU driver sees at once. */
-#define IOPT_IO_CHUNK SZ_1G
 /* In-kernel users are asked so often to let go of a range, and given so long. */
 #define IOPT_ACCESS_TRIES 5
 #define IOPT_ACCESS_WAIT HZ
@@ -77,7 +73,7 @@ static void resched_some(unsigned int *n)
 		cond_resched();
 }
 
-static struct iopt_area *area_alloc(struct iopt_pages *pages)
+struct iopt_area *iopt_area_alloc(struct iopt_pages *pages)
 {
 	struct iopt_area *area;
 
@@ -149,7 +145,7 @@ static noinline_for_stack void chain_free_many(struct iopt_area *chain)
 	}
 }
 
-static void chain_free(struct iopt_area *chain)
+void iopt_chain_free(struct iopt_area *chain)
 {
 	if (!chain)
 		return;
@@ -180,7 +176,7 @@ static void area_remove(struct io_pagetable *iopt, struct iopt_area *area)
  * Wait until some area changes its state, or maps are let in again.  Called with
  * iova_rwsem held for writing; returns with it held.
  */
-static noinline_for_stack int wait_for_change(struct io_pagetable *iopt)
+noinline_for_stack int iopt_wait_for_change(struct io_pagetable *iopt)
 {
 	DEFINE_WAIT(wait);
 	int rc = 0;
@@ -201,135 +197,47 @@ static noinline_for_stack int wait_for_change(struct io_pagetable *iopt)
 /* ------------------------------------------------------------------ */
 /* Areas and domains */
 
-#ifdef IOMMUFD_DEBUG
-/* What iommu_unmap() must never see; walks each page, for debug guests only. */
-static void assert_unmap(struct iommu_domain *domain, unsigned long first,
-			 unsigned long last)
-{
-	unsigned long step = BIT(__ffs(domain->pgsize_bitmap));
-	unsigned long iova = first;
-
-	WARN_ON((first | (last + 1)) & (step - 1));
-	WARN_ON(first <= domain->geometry.aperture_start &&
-		last >= domain->geometry.aperture_end);
-	do {
-		if (WARN_ON(!iommu_iova_to_phys(domain, iova)))
-			return;
-		iova += step;
-	} while (iova - 1 < last);
-}
-#else
-static inline void assert_unmap(struct iommu_domain *domain,
-				unsigned long first, unsigned long last)
-{
-}
-#endif
-
-/*
- * Unmap IOVAs that are wholly mapped, from the start of an IO page to the end
- * of one.  False when the driver did not do it.
- */
-static bool domain_unmap(struct iommu_domain *domain, unsigned long first,
-			 unsigned long last)
-{
-	struct iommu_iotlb_gather gather;
-	unsigned long chunk_last;
-	size_t length;
-
-	assert_unmap(domain, first, last);
-	for (;; first = chunk_last + 1) {
-		chunk_last = min(last, first | (IOPT_IO_CHUNK - 1));
-		length = chunk_last - first + 1;
-		iommu_iotlb_gather_init(&gather);
-		if (WARN_ON(compat_iommu_unmap_nosync(domain, first, length,
-						      &gather) != length)) {
-			iommu_iotlb_sync(domain, &gather);
-			return false;
-		}
-		iommu_iotlb_sync(domain, &gather);
-		if (chunk_last == last)
-			return true;
-		cond_resched();
-	}
-}
-
-/*
- * Map contiguous memory; after an error nothing of it is mapped, or @leak is
- * set.
- */
-static int domain_map_run(struct iommu_domain *domain, unsigned long iova,
-			  phys_addr_t phys, unsigned long length, int prot,
-			  unsigned long max_io_page, bool *leak)
-{
-	unsigned long done = 0, part;
-	int rc;
-
-	while (done != length) {
-		/* An IO page never lies across a multiple of max_io_page. */
-		part = max_io_page - ((iova + done) & (max_io_page - 1));
-		part = min(part, length - done);
-		rc = compat_iommu_map_nosync(domain, iova + done, phys + done,
-					     part, prot);
-		if (rc) {
-			*leak |= done && !domain_unmap(domain, iova,
-						       iova + done - 1);
-			return rc;
-		}
-		done += part;
-	}
-	return 0;
-}
-
 /* Map the pinned pages of an area; after an error nothing of it is mapped. */
 static int area_map_domain(struct io_pagetable *iopt, struct iopt_area *area,
-			   struct iommu_domain *domain)
+			   struct iopt_domain *idomain)
 {
-	unsigned long max_io_page =
-		iopt->disable_large_pages ? PAGE_SIZE : IOPT_IO_CHUNK;
-	unsigned long iova = area->node.start, left = iopt_area_length(area);
-	unsigned long offset = area->page_offset;
-	unsigned long npages, pfn, length;
-	struct pfn_cursor cur;
-	bool leak = false;
+	struct iopt_pages *pages = area->pages;
+	struct domain_range range = {
+		.extents = &pages->extents,
+		.first_page = area->first_page,
+		.page_offset = area->page_offset,
+		.iova = area->node.start,
+		.length = iopt_area_length(area),
+		.max_io_page = iopt->disable_large_pages ? PAGE_SIZE :
+							   IOPT_IO_CHUNK,
+		.prot = area->prot,
+		.gfp = GFP_KERNEL,
+	};
+	bool stuck = false;
 	int rc;
 
 	lockdep_assert_held(&iopt->domains_rwsem);
-	lockdep_assert_held(&area->pages->mutex);
+	lockdep_assert_held(&pages->mutex);
 
-	pfn_cursor_init(&cur, &area->pages->extents, area->first_page,
-			iopt_area_last_page(area));
-	do {
-		npages = pfn_cursor_next(&cur, &pfn);
-		length = min(npages * PAGE_SIZE - offset, left);
-		rc = npages ? 0 : -EIO;
-		if (fatal_signal_pending(current))
-			rc = -EINTR;
-		if (!rc)
-			rc = domain_map_run(domain, iova,
-					    PFN_PHYS(pfn) + offset, length,
-					    area->prot, max_io_page, &leak);
-		if (rc) {
-			leak |= iova != area->node.start &&
-				!domain_unmap(domain, area->node.start,
-					      iova - 1);
-			if (leak)
-				WRITE_ONCE(area->pages->leak, true);
-			return rc;
-		}
-		iova += length;
-		left -= length;
-		offset = 0;
-		cond_resched();
-	} while (left);
-	compat_iommu_sync_map(domain, area->node.start, iopt_area_length(area));
-	return 0;
+	if (pages->pfnmap)
+		return pfnmap_map(pages->pfnmap, idomain, &range);
+	rc = domain_map(idomain->domain, &range, &stuck);
+	if (stuck)
+		WRITE_ONCE(pages->leak, true);
+	return rc;
 }
 
 static void area_unmap_domain(struct iopt_area *area,
-			      struct iommu_domain *domain)
+			      struct iopt_domain *idomain)
 {
-	if (!domain_unmap(domain, area->node.start, area->node.last))
-		WRITE_ONCE(area->pages->leak, true);
+	struct iopt_pages *pages = area->pages;
+
+	if (pages->pfnmap)
+		pfnmap_unmap(pages->pfnmap, idomain, area->node.start,
+			     area->node.last);
+	else if (!domain_unmap(idomain->domain, area->node.start,
+			       area->node.last))
+		WRITE_ONCE(pages->leak, true);
 }
 
 /*
@@ -374,8 +282,8 @@ static void area_unpin(struct iopt_area *area, struct uncharge_batch *batch)
 	batch->npages += npages;
 }
 
-static noinline_for_stack void chain_unpin(struct iopt_area *chain,
-					   struct iopt_area *end)
+noinline_for_stack void iopt_chain_unpin(struct iopt_area *chain,
+					 struct iopt_area *end)
 {
 	struct uncharge_batch uncharge = {};
 	struct iopt_area *area;
@@ -396,7 +304,7 @@ static void area_unpin_now(struct iopt_area *area)
 
 	/* Who pays for a file may change. */
 	if (pages->file) {
-		chain_unpin(area, area->next);
+		iopt_chain_unpin(area, area->next);
 		return;
 	}
 	mutex_lock(&pages->mutex);
@@ -406,20 +314,20 @@ static void area_unpin_now(struct iopt_area *area)
 	iopt_pages_uncharge(pages, npages);
 }
 
-/* Map an area in one domain; pin it before if @pin. */
-static int area_show(struct io_pagetable *iopt, struct iopt_area *area,
-		     struct iommu_domain *domain, bool pin)
+/* Map an area in one domain; pin it before if @pin.  An error changes nothing. */
+int iopt_area_show(struct io_pagetable *iopt, struct iopt_area *area,
+		   struct iopt_domain *idomain, bool pin)
 {
 	int rc = 0;
 
 	mutex_lock(&area->pages->mutex);
 	if (pin)
-		rc = iopt_pages_pin(area->pages, area->first_page,
-				    iopt_area_last_page(area));
+		rc = iopt_pages_pin_dma(area->pages, area->first_page,
+					iopt_area_last_page(area));
 	if (rc)
 		pin = false;
 	else
-		rc = area_map_domain(iopt, area, domain);
+		rc = area_map_domain(iopt, area, idomain);
 	mutex_unlock(&area->pages->mutex);
 
 	if (rc && pin)
@@ -435,7 +343,7 @@ static int area_fill(struct io_pagetable *iopt, struct iopt_area *area)
 	int rc;
 
 	list_for_each_entry(idomain, &iopt->domains, item) {
-		rc = area_show(iopt, area, idomain->domain, first);
+		rc = iopt_area_show(iopt, area, idomain, first);
 		if (rc)
 			goto err_unmap;
 		first = false;
@@ -446,7 +354,7 @@ err_unmap:
 	if (first)
 		return rc;
 	list_for_each_entry_continue_reverse(idomain, &iopt->domains, item)
-		area_unmap_domain(area, idomain->domain);
+		area_unmap_domain(area, idomain);
 	area_unpin_now(area);
 	return rc;
 }
@@ -455,8 +363,8 @@ err_unmap:
  * Unmap a chain in order of IOVA from one domain, adjacent areas together.
  * @end is where the chain stops.
  */
-static void chain_unmap_domain(struct iopt_area *chain, struct iopt_area *end,
-			       struct iommu_domain *domain)
+void iopt_chain_unmap_domain(struct iopt_area *chain, struct iopt_area *end,
+			     struct iopt_domain *idomain)
 {
 	struct iopt_area *area = chain, *first;
 	unsigned long last;
@@ -466,9 +374,13 @@ static void chain_unmap_domain(struct iopt_area *chain, struct iopt_area *end,
 		do {
 			last = area->node.last;
 			area = area->next;
-		} while (area != end && area->node.start == last + 1);
+			/* What may be revoked may be a hole. */
+		} while (area != end && area->node.start == last + 1 &&
+			 !first->pages->pfnmap && !area->pages->pfnmap);
 
-		if (!domain_unmap(domain, first->node.start, last))
+		if (first->pages->pfnmap)
+			area_unmap_domain(first, idomain);
+		else if (!domain_unmap(idomain->domain, first->node.start, last))
 			for (; first != area; first = first->next)
 				WRITE_ONCE(first->pages->leak, true);
 		if (area != end)
@@ -482,7 +394,7 @@ static void area_unfill(struct io_pagetable *iopt, struct iopt_area *area)
 	struct iopt_domain *idomain;
 
 	list_for_each_entry(idomain, &iopt->domains, item)
-		area_unmap_domain(area, idomain->domain);
+		area_unmap_domain(area, idomain);
 	area_unpin_now(area);
 }
 
@@ -501,8 +413,8 @@ static void chain_unfill(struct io_pagetable *iopt, struct iopt_area *chain,
 		return;
 	}
 	list_for_each_entry(idomain, &iopt->domains, item)
-		chain_unmap_domain(chain, end, idomain->domain);
-	chain_unpin(chain, end);
+		iopt_chain_unmap_domain(chain, end, idomain);
+	iopt_chain_unpin(chain, end);
 }
 
 /* ------------------------------------------------------------------ */
@@ -637,7 +549,7 @@ static int wait_unfrozen(struct io_pagetable *iopt)
 
 	down_write(&iopt->iova_rwsem);
 	while (iopt->frozen && !rc)
-		rc = wait_for_change(iopt);
+		rc = iopt_wait_for_change(iopt);
 	up_write(&iopt->iova_rwsem);
 	return rc;
 }
@@ -683,7 +595,7 @@ out_unlock:
 	up_read(&iopt->domains_rwsem);
 out_free:
 	if (rc)
-		chain_free(chain);
+		iopt_chain_free(chain);
 	return rc;
 }
 
@@ -783,7 +695,7 @@ static int chain_of_mapped(struct io_pagetable *iopt, unsigned long iova,
 		if ((args->prot & IOMMU_WRITE) && !area->pages->writable)
 			break;
 		rc = -ENOMEM;
-		copy = area_alloc(area->pages);
+		copy = iopt_area_alloc(area->pages);
 		if (!copy)
 			break;
 		part_last = min(last, area->node.last);
@@ -799,7 +711,7 @@ static int chain_of_mapped(struct io_pagetable *iopt, unsigned long iova,
 	}
 	up_read(&iopt->iova_rwsem);
 	if (rc) {
-		chain_free(*chain);
+		iopt_chain_free(*chain);
 		*chain = NULL;
 	}
 	return rc;
@@ -900,7 +812,7 @@ static int collect_wait(struct io_pagetable *iopt, unsigned long first,
 		rc = collect(iopt, first, last, policy, chain, bytes);
 		if (rc != -EAGAIN)
 			break;
-		rc = wait_for_change(iopt);
+		rc = iopt_wait_for_change(iopt);
 		if (rc)
 			break;
 	}
@@ -1024,7 +936,7 @@ int iopt_unmap(struct io_pagetable *iopt, unsigned long first,
 	if (!xa_empty(&iopt->page_pins))
 		chain_clean(iopt, chain);
 	chain_remove(iopt, chain, *unmapped);
-	chain_free(chain);
+	iopt_chain_free(chain);
 out_unlock:
 	up_read(&iopt->domains_rwsem);
 	return rc;
@@ -1057,10 +969,23 @@ static int cuts_find(struct io_pagetable *iopt, struct iopt_cut *cuts)
 		cuts[i].area = area;
 		if (!area || area->state == IOPT_AREA_LIVE)
 			continue;
-		rc = wait_for_change(iopt);
+		rc = iopt_wait_for_change(iopt);
 		if (rc)
 			return rc;
 		i = -1;
+	}
+	return 0;
+}
+
+static int cut_prepare_pfnmap(struct io_pagetable *iopt, struct iopt_cut *cut)
+{
+	struct iopt_domain *idomain;
+	int rc;
+
+	list_for_each_entry(idomain, &iopt->domains, item) {
+		rc = pfnmap_cut(cut->area->pages->pfnmap, idomain, cut->iova);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
@@ -1081,7 +1006,7 @@ static int cut_prepare(struct io_pagetable *iopt, struct iopt_cut *cut)
 	if (atomic_read(&area->num_accesses))
 		return -EBUSY;
 
-	cut->upper = area_alloc(area->pages);
+	cut->upper = iopt_area_alloc(area->pages);
 	if (!cut->upper)
 		return -ENOMEM;
 	if (!list_empty(&iopt->domains)) {
@@ -1091,6 +1016,8 @@ static int cut_prepare(struct io_pagetable *iopt, struct iopt_cut *cut)
 		/* IO pages of PAGE_SIZE keep cuts on page boundaries. */
 		rc = iopt_pages_prepare_cut(area->pages, offset / PAGE_SIZE);
 		mutex_unlock(&area->pages->mutex);
+		if (!rc && area->pages->pfnmap)
+			rc = cut_prepare_pfnmap(iopt, cut);
 	}
 	return rc;
 }
@@ -1112,6 +1039,8 @@ static void cut_do(struct io_pagetable *iopt, struct iopt_cut *cut)
 	upper->compat = area->compat;
 	upper->state = area->state;
 	area->node.last = cut->iova - 1;
+	if (!list_empty(&iopt->domains))
+		iopt_pages_finish_cut(upper->pages);
 	area_insert(iopt, area);
 	area_insert(iopt, upper);
 }
@@ -1156,314 +1085,6 @@ int iopt_cut(struct io_pagetable *iopt, unsigned long first, unsigned long last)
 	up_write(&iopt->iova_rwsem);
 	up_read(&iopt->domains_rwsem);
 	return rc;
-}
-
-/* ------------------------------------------------------------------ */
-/* Domains */
-
-/**
- * iopt_alignment_with() - What IOVAs must be aligned to
- * @iopt: io_pagetable, with domains_rwsem and iova_rwsem held
- * @idomain: one more domain, or NULL
- */
-unsigned long iopt_alignment_with(struct io_pagetable *iopt,
-				  struct iopt_domain *idomain)
-{
-	unsigned long align =
-		iopt->disable_large_pages || iopt->nr_pinning ? PAGE_SIZE : 1;
-	struct iopt_domain *i;
-
-	if (idomain)
-		align = max(align, BIT(__ffs(idomain->domain->pgsize_bitmap)));
-	list_for_each_entry(i, &iopt->domains, item)
-		align = max(align, BIT(__ffs(i->domain->pgsize_bitmap)));
-	return align;
-}
-
-/**
- * iopt_set_alignment() - Require an alignment of all areas
- * @iopt: io_pagetable, with iova_rwsem held for writing
- * @align: a power of two, bytes
- *
- * Return: 0; -EINVAL more than PAGE_SIZE; -EADDRINUSE a mapping does not have
- * it.
- */
-int iopt_set_alignment(struct io_pagetable *iopt, unsigned long align)
-{
-	struct iopt_area *area;
-
-	lockdep_assert_held_write(&iopt->iova_rwsem);
-
-	if (align > PAGE_SIZE)
-		return -EINVAL;
-	if (align <= iopt->iova_alignment)
-		goto out_set;
-	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
-	     area = iopt_area_next(area, ULONG_MAX)) {
-		if ((area->node.start | (area->node.last + 1) |
-		     area->page_offset) & (align - 1))
-			return -EADDRINUSE;
-		cond_resched();
-	}
-out_set:
-	iopt->iova_alignment = align;
-	return 0;
-}
-
-/* All areas as a chain; domains_rwsem held for writing keeps it right. */
-static struct iopt_area *chain_of_all(struct io_pagetable *iopt)
-{
-	struct iopt_area *chain = NULL, **tail = &chain, *area;
-
-	lockdep_assert_held_write(&iopt->domains_rwsem);
-
-	down_read(&iopt->iova_rwsem);
-	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
-	     area = iopt_area_next(area, ULONG_MAX)) {
-		*tail = area;
-		tail = &area->next;
-		cond_resched();
-	}
-	*tail = NULL;
-	up_read(&iopt->iova_rwsem);
-	return chain;
-}
-
-static bool any_pending(struct io_pagetable *iopt)
-{
-	struct iopt_area *area;
-
-	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
-	     area = iopt_area_next(area, ULONG_MAX)) {
-		if (area->state == IOPT_AREA_PENDING)
-			return true;
-		cond_resched();
-	}
-	return false;
-}
-
-/*
- * Areas over the same memory as all that is LIVE, in no tree.  Maps that are
- * under way are waited for.
- */
-static int chain_of_live(struct io_pagetable *iopt, struct iopt_area **chain)
-{
-	struct iopt_area **tail = chain, *area, *copy;
-	int rc = 0;
-
-	*chain = NULL;
-	down_write(&iopt->iova_rwsem);
-	while (!rc && any_pending(iopt))
-		rc = wait_for_change(iopt);
-	if (rc)
-		goto out_unlock;
-	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
-	     area = iopt_area_next(area, ULONG_MAX)) {
-		if (area->state != IOPT_AREA_LIVE)
-			continue;
-		rc = fatal_signal_pending(current) ? -EINTR : -ENOMEM;
-		copy = rc == -EINTR ? NULL : area_alloc(area->pages);
-		if (!copy)
-			break;
-		rc = 0;
-		copy->node = area->node;
-		copy->first_page = area->first_page;
-		copy->page_offset = area->page_offset;
-		*tail = copy;
-		tail = &copy->next;
-		cond_resched();
-	}
-out_unlock:
-	up_write(&iopt->iova_rwsem);
-	if (rc) {
-		chain_free(*chain);
-		*chain = NULL;
-	}
-	return rc;
-}
-
-static void forget_domain(struct io_pagetable *iopt,
-			  struct iopt_domain *idomain)
-{
-	down_write(&iopt->iova_rwsem);
-	iopt_unreserve_iova(iopt, idomain);
-	iopt->iova_alignment = iopt_alignment_with(iopt, NULL);
-	up_write(&iopt->iova_rwsem);
-}
-
-/**
- * iopt_add_domain() - Show all mappings in one more domain
- * @iopt: io_pagetable
- * @idomain: the domain, empty
- *
- * Return: 0, or an error and nothing changed: -EINVAL its IO pages are larger
- * than CPU pages; -EADDRINUSE a mapping does not fit it; -EFAULT, -ENOMEM,
- * -EINTR as pinning.
- * Context: may sleep.
- */
-int iopt_add_domain(struct io_pagetable *iopt, struct iopt_domain *idomain)
-{
-	struct iopt_area *chain, *area;
-	bool first;
-	int rc;
-
-	down_write(&iopt->domains_rwsem);
-	first = list_empty(&iopt->domains);
-	down_write(&iopt->iova_rwsem);
-	rc = iopt_set_alignment(iopt, iopt_alignment_with(iopt, idomain));
-	if (!rc)
-		rc = iopt_reserve_outside_aperture(iopt, idomain->domain,
-						   idomain);
-	up_write(&iopt->iova_rwsem);
-	if (rc)
-		goto err_forget;
-
-	chain = chain_of_all(iopt);
-	for (area = chain; area; area = area->next) {
-		rc = area_show(iopt, area, idomain->domain, first);
-		if (rc)
-			goto err_unmap;
-		cond_resched();
-	}
-	list_add_tail(&idomain->item, &iopt->domains);
-	up_write(&iopt->domains_rwsem);
-	return 0;
-
-err_unmap:
-	chain_unmap_domain(chain, area, idomain->domain);
-	if (first)
-		chain_unpin(chain, area);
-err_forget:
-	forget_domain(iopt, idomain);
-	up_write(&iopt->domains_rwsem);
-	return rc;
-}
-
-/**
- * iopt_remove_domain() - Undo iopt_add_domain()
- * @iopt: io_pagetable
- * @idomain: the domain; empty afterwards
- *
- * Cannot fail.  Context: may sleep.
- */
-void iopt_remove_domain(struct io_pagetable *iopt, struct iopt_domain *idomain)
-{
-	struct iopt_area *chain;
-
-	down_write(&iopt->domains_rwsem);
-	list_del(&idomain->item);
-	chain = chain_of_all(iopt);
-	chain_unmap_domain(chain, NULL, idomain->domain);
-	if (list_empty(&iopt->domains))
-		chain_unpin(chain, NULL);
-	forget_domain(iopt, idomain);
-	up_write(&iopt->domains_rwsem);
-}
-
-static void freeze_maps(struct io_pagetable *iopt, int n)
-{
-	down_write(&iopt->iova_rwsem);
-	iopt->frozen += n;
-	iopt_wake_waiters(iopt);
-	up_write(&iopt->iova_rwsem);
-}
-
-/**
- * iopt_unpin_all() - Undo iopt_pin_all()
- * @iopt: io_pagetable
- * @pinned: as returned
- */
-void iopt_unpin_all(struct io_pagetable *iopt, struct iopt_area *pinned)
-{
-	freeze_maps(iopt, -1);
-	chain_unpin(pinned, NULL);
-	chain_free(pinned);
-}
-
-/**
- * iopt_pin_all() - Pin all that is mapped, and let no map begin
- * @iopt: io_pagetable
- * @pinned: out: what to give to iopt_unpin_all()
- *
- * A domain that is added until iopt_unpin_all() has nothing left to pin, which
- * takes long and may depend on userspace.  Maps wait meanwhile.
- *
- * Return: 0, or as iopt_pages_pin() and nothing changed.
- * Context: may sleep.
- */
-int iopt_pin_all(struct io_pagetable *iopt, struct iopt_area **pinned)
-{
-	struct iopt_area **tail = pinned, *area, *todo;
-	int rc;
-
-	*pinned = NULL;
-	freeze_maps(iopt, 1);
-	rc = chain_of_live(iopt, &todo);
-	while (!rc && todo) {
-		area = todo;
-		mutex_lock(&area->pages->mutex);
-		rc = iopt_pages_pin(area->pages, area->first_page,
-				    iopt_area_last_page(area));
-		mutex_unlock(&area->pages->mutex);
-		if (rc)
-			break;
-		todo = area->next;
-		area->next = NULL;
-		*tail = area;
-		tail = &area->next;
-	}
-	if (!rc)
-		return 0;
-
-	chain_free(todo);
-	iopt_unpin_all(iopt, *pinned);
-	*pinned = NULL;
-	return rc;
-}
-
-/**
- * iopt_disable_large_pages() - Use only IO pages of PAGE_SIZE or less
- * @iopt: io_pagetable
- *
- * Return: 0, or -EINVAL when something is mapped in a domain already;
- * -EADDRINUSE a mapping is not aligned to PAGE_SIZE.
- */
-int iopt_disable_large_pages(struct io_pagetable *iopt)
-{
-	int rc = 0;
-
-	down_write(&iopt->domains_rwsem);
-	down_write(&iopt->iova_rwsem);
-	if (iopt->disable_large_pages)
-		goto out_unlock;
-	if (!list_empty(&iopt->domains) && iopt->nr_areas) {
-		rc = -EINVAL;
-		goto out_unlock;
-	}
-	iopt->disable_large_pages = true;
-	rc = iopt_set_alignment(iopt, iopt_alignment_with(iopt, NULL));
-	if (rc)
-		iopt->disable_large_pages = false;
-out_unlock:
-	up_write(&iopt->iova_rwsem);
-	up_write(&iopt->domains_rwsem);
-	return rc;
-}
-
-/**
- * iopt_enable_large_pages() - Undo iopt_disable_large_pages()
- * @iopt: io_pagetable
- *
- * What is mapped in a domain stays as it is.
- */
-void iopt_enable_large_pages(struct io_pagetable *iopt)
-{
-	down_write(&iopt->domains_rwsem);
-	down_write(&iopt->iova_rwsem);
-	iopt->disable_large_pages = false;
-	iopt->iova_alignment = iopt_alignment_with(iopt, NULL);
-	up_write(&iopt->iova_rwsem);
-	up_write(&iopt->domains_rwsem);
 }
 
 /* ------------------------------------------------------------------ */

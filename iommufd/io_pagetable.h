@@ -14,6 +14,7 @@
 #include <linux/wait.h>
 #include <linux/xarray.h>
 
+#include "domain_io.h"
 #include "pages.h"
 
 /**
@@ -51,16 +52,6 @@ struct iopt_area {
 	bool compat;
 	atomic_t num_accesses;
 	struct iopt_area *next;
-};
-
-/**
- * struct iopt_domain - an IOMMU domain that shows an io_pagetable
- * @item: in io_pagetable.domains
- * @domain: the domain
- */
-struct iopt_domain {
-	struct list_head item;
-	struct iommu_domain *domain;
 };
 
 /**
@@ -304,6 +295,8 @@ int iopt_unmap(struct io_pagetable *iopt, unsigned long first,
 	       unsigned long *unmapped);
 int iopt_cut(struct io_pagetable *iopt, unsigned long first,
 	     unsigned long last);
+
+/* iopt_domain.c */
 
 int iopt_disable_large_pages(struct io_pagetable *iopt);
 void iopt_enable_large_pages(struct io_pagetable *iopt);

@@ -531,10 +531,10 @@ static unsigned long count_gaps(struct iopt_pages *pages, unsigned long first,
  * @first: index of the first page
  * @last: index of the last page, inclusive
  *
- * Pages without a user are pinned and charged.
+ * Pages without a user are pinned and charged.  The CPU may access them.
  *
  * Return: 0, or an error and nothing changed: -EFAULT memory that cannot be
- * pinned; -ENOMEM no memory or over RLIMIT_MEMLOCK; -EINTR being killed.
+ * pinned, or that of a device; -ENOMEM no memory or over RLIMIT_MEMLOCK; -EINTR being killed.
  * Context: may sleep; @pages->mutex held; takes mmap_lock of the owner.
  */
 int iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
@@ -549,6 +549,8 @@ int iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
 
 	if (WARN_ON(first > last || last >= pages->npages))
 		return -EINVAL;
+	if (pages->pfnmap)
+		return -EFAULT;
 
 	uncharged = last - first + 1;
 	if (!empty) {
@@ -588,6 +590,49 @@ err_unpin:
 	return rc;
 }
 
+/* @rc: why it cannot be pinned */
+static noinline_for_stack int use_pfnmap(struct iopt_pages *pages, int rc)
+{
+	struct pfnmap *pfnmap;
+
+	if (pages->pfnmap) {
+		pfnmap_get(pages->pfnmap);
+		return 0;
+	}
+	/* What is charged for memory comes before the look at what memory it is. */
+	if ((rc != -EFAULT && rc != -ENOMEM) || pages->file ||
+	    !RB_EMPTY_ROOT(&pages->extents))
+		return rc;
+	pfnmap = pfnmap_create(pages->owner, pages->uva, pages->npages,
+			       pages->writable);
+	if (IS_ERR(pfnmap))
+		return PTR_ERR(pfnmap);
+	if (!pfnmap)
+		return rc;
+	pages->pfnmap = pfnmap;
+	return 0;
+}
+
+/**
+ * iopt_pages_pin_dma() - As iopt_pages_pin(), for devices only
+ * @pages: pages
+ * @first: index of the first page
+ * @last: index of the last page, inclusive
+ *
+ * The memory may be another device's BAR; @pages->pfnmap is set then, and it is
+ * neither pinned nor charged.
+ *
+ * Return: as iopt_pages_pin(), or as pfnmap_create().
+ * Context: as iopt_pages_pin().
+ */
+int iopt_pages_pin_dma(struct iopt_pages *pages, unsigned long first,
+		       unsigned long last)
+{
+	int rc = iopt_pages_pin(pages, first, last);
+
+	return rc ? use_pfnmap(pages, rc) : 0;
+}
+
 /*
  * What a vIOMMU unmaps most, without a search: if one page with one user is all
  * that is pinned, it is that page, which the caller has to unpin.
@@ -615,6 +660,11 @@ static noinline_for_stack unsigned long unpin_extents(struct iopt_pages *pages,
 	struct pfn_extent *ext, *next;
 	unsigned long unpinned = 0;
 
+	if (pages->pfnmap) {
+		if (pfnmap_put(pages->pfnmap))
+			pages->pfnmap = NULL;
+		return 0;
+	}
 	for (ext = pfn_extent_find(&pages->extents, first);
 	     ext && ext->start <= last; ext = next) {
 		next = pfn_extent_next(ext);
@@ -803,6 +853,15 @@ int iopt_pages_prepare_cut(struct iopt_pages *pages, unsigned long index)
 	return split_at(pages, index);
 }
 
+/** iopt_pages_finish_cut() - One user has become two, after the preparation */
+void iopt_pages_finish_cut(struct iopt_pages *pages)
+{
+	mutex_lock(&pages->mutex);
+	if (pages->pfnmap)
+		pfnmap_get(pages->pfnmap);
+	mutex_unlock(&pages->mutex);
+}
+
 /**
  * iopt_pages_list() - Fill in the struct page pointers of a pinned range
  * @pages: pages
@@ -891,6 +950,8 @@ int iopt_pages_rw(struct iopt_pages *pages, unsigned long offset, void *data,
 	int rc = 0;
 
 	mutex_lock(&pages->mutex);
+	if (pages->pfnmap)
+		rc = -EFAULT;
 	while (length && !rc) {
 		unsigned long index = offset / PAGE_SIZE;
 		size_t in_page = offset % PAGE_SIZE;
@@ -956,16 +1017,23 @@ int iopt_pages_init(size_t tail)
 	if (!iopt_pages_cache)
 		return -ENOMEM;
 	pfn_extent_cache = KMEM_CACHE(pfn_extent, SLAB_ACCOUNT);
-	if (!pfn_extent_cache) {
-		kmem_cache_destroy(iopt_pages_cache);
-		return -ENOMEM;
-	}
+	if (!pfn_extent_cache)
+		goto err_pages;
+	if (pfnmap_init())
+		goto err_extents;
 	iommufd_spare_cache = iopt_pages_cache;
 	return 0;
+
+err_extents:
+	kmem_cache_destroy(pfn_extent_cache);
+err_pages:
+	kmem_cache_destroy(iopt_pages_cache);
+	return -ENOMEM;
 }
 
 void iopt_pages_exit(void)
 {
+	pfnmap_exit();
 	kmem_cache_destroy(pfn_extent_cache);
 	kmem_cache_destroy(iopt_pages_cache);
 }

@@ -12,6 +12,7 @@
 
 #include "owner.h"
 #include "pfn_runs.h"
+#include "pfnmap.h"
 
 struct file;
 struct page;
@@ -31,6 +32,8 @@ struct page;
  * @file: a memfd, with a reference, or NULL: memory of @owner
  * @uva: address of the first page, or its offset in @file
  * @npages: pages in all
+ * @pfnmap: while it has users a device's memory, of which nothing is pinned, or
+ *	NULL; @mutex, but for users, for whom it does not change
  * @mutex: protects what is pinned
  * @extents: tree of struct pfn_extent, the pinned pages; @mutex
  * @first: an extent that needs no allocation, for the common case of one; free
@@ -52,6 +55,7 @@ struct iopt_pages {
 	struct file *file;
 	unsigned long uva;
 	unsigned long npages;
+	struct pfnmap *pfnmap;
 
 	struct mutex mutex;
 	struct rb_root extents;
@@ -111,6 +115,8 @@ void iopt_pages_put_many(struct iopt_pages **pages, unsigned int n);
 
 int iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
 		   unsigned long last);
+int iopt_pages_pin_dma(struct iopt_pages *pages, unsigned long first,
+		       unsigned long last);
 unsigned long iopt_pages_unpin(struct iopt_pages *pages, unsigned long first,
 			       unsigned long last);
 unsigned long iopt_pages_unpin_later(struct iopt_pages *pages,
@@ -134,6 +140,7 @@ int iopt_pages_charge_next(struct iopt_pages *pages, struct iommufd_owner *next,
 void iopt_pages_change_owner(struct iopt_pages_change *change,
 			     struct iommufd_owner *next, bool undo);
 int iopt_pages_prepare_cut(struct iopt_pages *pages, unsigned long index);
+void iopt_pages_finish_cut(struct iopt_pages *pages);
 void iopt_pages_list(struct iopt_pages *pages, unsigned long first,
 		     unsigned long last, struct page **out);
 int iopt_pages_rw(struct iopt_pages *pages, unsigned long offset, void *data,

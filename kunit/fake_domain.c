@@ -90,6 +90,7 @@ static int kt_map_pages(struct iommu_domain *domain, unsigned long iova,
 	bool fault;
 
 	dom->nr_maps++;
+	dom->last_gfp = gfp;
 	if (!pgcount || !is_power_of_2(pgsize) ||
 	    !(pgsize & domain->pgsize_bitmap) ||
 	    ((iova | paddr) & (pgsize - 1)) || !prot) {

@@ -52,6 +52,7 @@ enum kt_map_fault {
  * @deaf: unmap does nothing
  * @nr_maps: calls of map_pages() or map()
  * @nr_sync_maps: calls of iotlb_sync_map()
+ * @last_gfp: of the last map_pages() or map()
  */
 struct kt_domain {
 	struct iommu_domain domain;
@@ -67,6 +68,7 @@ struct kt_domain {
 	bool deaf;
 	unsigned long nr_maps;
 	unsigned long nr_sync_maps;
+	gfp_t last_gfp;
 };
 
 void kt_domain_init(struct kt_domain *dom, unsigned long pgsize_bitmap,

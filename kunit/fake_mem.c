@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "fake_bar.h"
 #include "fake_mem.h"
 
 /*
@@ -158,6 +159,8 @@ void kt_reach(phys_addr_t phys, size_t size)
 	unsigned long pfn, last = (phys + size - 1) >> PAGE_SHIFT;
 
 	for (pfn = phys >> PAGE_SHIFT; pfn <= last; pfn++) {
+		if (kt_bar_reach(pfn, 1))
+			continue;
 		if (!pfn_known(pfn))
 			return;
 		if (!kt_mem->pins[pfn - KT_PFN])
@@ -171,7 +174,7 @@ void kt_unreach(phys_addr_t phys, size_t size)
 	unsigned long pfn, last = (phys + size - 1) >> PAGE_SHIFT;
 
 	for (pfn = phys >> PAGE_SHIFT; pfn <= last; pfn++)
-		if (pfn_known(pfn))
+		if (!kt_bar_reach(pfn, -1) && pfn_known(pfn))
 			kt_mem->reach[pfn - KT_PFN]--;
 }
 

@@ -16,7 +16,9 @@
 	(kt_check_unmap(domain, iova, size),         \
 	 iommu_unmap_fast(domain, iova, size, gather))
 
+#include "../iommufd/domain_io.c"
 #include "../iommufd/io_pagetable.c"
+#include "../iommufd/iopt_domain.c"
 
 static const unsigned long small_pages[KT_DOMAINS] = { SZ_4K, SZ_4K, SZ_4K };
 static const unsigned long large_pages[KT_DOMAINS] = {

@@ -96,6 +96,7 @@ static void map_random(struct kunit *test, enum kt_map_fault fault, bool faults)
 	unsigned long iova;
 	phys_addr_t phys;
 	size_t size;
+	gfp_t gfp;
 	int rc;
 
 	kt_seed(test);
@@ -104,8 +105,9 @@ static void map_random(struct kunit *test, enum kt_map_fault fault, bool faults)
 		for (round = 0; round != 12 * kt_rounds; round++) {
 			random_request(page_sizes[set], &iova, &phys, &size);
 			kt_domain_fail(&dom, faults ? 1 + kt_random(4) : 0, fault);
+			gfp = kt_chance(2) ? GFP_KERNEL : GFP_ATOMIC | __GFP_NOWARN;
 			rc = compat_iommu_map_nosync(&dom.domain, iova, phys, size,
-						     IOMMU_READ | IOMMU_WRITE);
+						     IOMMU_READ | IOMMU_WRITE, gfp);
 			if (dom.failed && fault != KT_FAULT_SHORT) {
 				KUNIT_ASSERT_EQ(test, rc, -ENOMEM);
 				KUNIT_ASSERT_EQ(test, dom.mapped, 0UL);
@@ -113,6 +115,7 @@ static void map_random(struct kunit *test, enum kt_map_fault fault, bool faults)
 				continue;
 			}
 			KUNIT_ASSERT_EQ(test, rc, 0);
+			KUNIT_ASSERT_EQ(test, dom.last_gfp, gfp);
 			if (!dom.failed)
 				check_mapped(test, &dom, iova, phys, size);
 			KUNIT_ASSERT_EQ(test, dom.mapped, size);
@@ -155,7 +158,8 @@ static void nosync_old_driver(struct kunit *test)
 	kt_domain_init(&dom, SZ_4K | SZ_2M, false);
 	KUNIT_ASSERT_EQ(test, compat_iommu_map_nosync(&dom.domain, SZ_2M - SZ_4K,
 						      SZ_4M - SZ_4K, SZ_2M + SZ_8K,
-						      IOMMU_READ), 0);
+						      IOMMU_READ, GFP_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, dom.last_gfp, GFP_KERNEL);
 	check_mapped(test, &dom, SZ_2M - SZ_4K, SZ_4M - SZ_4K, SZ_2M + SZ_8K);
 	kt_domain_settled(&dom);
 	compat_iommu_sync_map(&dom.domain, SZ_2M - SZ_4K, SZ_2M + SZ_8K);
@@ -164,8 +168,22 @@ static void nosync_old_driver(struct kunit *test)
 	kt_domain_clear(&dom);
 	kt_domain_fail(&dom, 3, KT_FAULT_HONEST);
 	KUNIT_EXPECT_EQ(test, compat_iommu_map_nosync(&dom.domain, 0, SZ_2M, SZ_16K,
-						      IOMMU_READ), -ENOMEM);
+						      IOMMU_READ, GFP_KERNEL), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, dom.mapped, 0UL);
+}
+
+/* Who may not sleep: the core then asks such a driver not to, either. */
+static void nosync_old_driver_atomic(struct kunit *test)
+{
+	struct kt_domain dom;
+
+	kt_domain_init(&dom, SZ_4K | SZ_2M, false);
+	KUNIT_ASSERT_EQ(test, compat_iommu_map_nosync(&dom.domain, SZ_2M, SZ_4M, SZ_2M + SZ_4K,
+						      IOMMU_READ, GFP_ATOMIC | __GFP_NOWARN), 0);
+	KUNIT_EXPECT_FALSE(test, gfpflags_allow_blocking(dom.last_gfp));
+	check_mapped(test, &dom, SZ_2M, SZ_4M, SZ_2M + SZ_4K);
+	kt_domain_settled(&dom);
+	kt_domain_clear(&dom);
 }
 
 static void nosync_refuses(struct kunit *test)
@@ -174,17 +192,17 @@ static void nosync_refuses(struct kunit *test)
 
 	kt_expect_warnings(true);
 	kt_domain_init(&dom, SZ_4K | SZ_2M, true);
-	KUNIT_EXPECT_EQ(test, compat_iommu_map_nosync(&dom.domain, 0, SZ_1M, 0, IOMMU_READ),
-			-EINVAL);
+	KUNIT_EXPECT_EQ(test, compat_iommu_map_nosync(&dom.domain, 0, SZ_1M, 0, IOMMU_READ,
+						      GFP_KERNEL), -EINVAL);
 	KUNIT_EXPECT_EQ(test, compat_iommu_map_nosync(&dom.domain, SZ_2K, SZ_1M, SZ_4K,
-						      IOMMU_READ), -EINVAL);
+						      IOMMU_READ, GFP_KERNEL), -EINVAL);
 	KUNIT_EXPECT_EQ(test, compat_iommu_map_nosync(&dom.domain, 0, SZ_1M + 1, SZ_4K,
-						      IOMMU_READ), -EINVAL);
+						      IOMMU_READ, GFP_KERNEL), -EINVAL);
 	KUNIT_EXPECT_EQ(test, compat_iommu_map_nosync(&dom.domain, 0, SZ_1M, SZ_4K + SZ_2K,
-						      IOMMU_READ), -EINVAL);
+						      IOMMU_READ, GFP_KERNEL), -EINVAL);
 	dom.domain.type = IOMMU_DOMAIN_IDENTITY;
 	KUNIT_EXPECT_EQ(test, compat_iommu_map_nosync(&dom.domain, 0, SZ_1M, SZ_4K,
-						      IOMMU_READ), -EINVAL);
+						      IOMMU_READ, GFP_KERNEL), -EINVAL);
 	KUNIT_EXPECT_EQ(test, kt_warnings(), 5U);
 	KUNIT_EXPECT_EQ(test, dom.nr_maps, 0UL);
 }
@@ -195,6 +213,7 @@ static struct kunit_case map_nosync_cases[] = {
 	KUNIT_CASE(nosync_fails_honestly),
 	KUNIT_CASE(nosync_maps_short),
 	KUNIT_CASE(nosync_old_driver),
+	KUNIT_CASE(nosync_old_driver_atomic),
 	KUNIT_CASE(nosync_refuses),
 	{}
 };

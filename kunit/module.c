@@ -27,11 +27,13 @@ static struct kunit_suite *suites[] = {
 	&kt_pfn_runs_suite,
 	&kt_owner_suite,
 	&kt_pages_suite,
+	&kt_pfnmap_suite,
 	&kt_iova_suite,
 	&kt_io_pagetable_suite,
 	&kt_access_suite,
 	&kt_page_pins_suite,
 	&kt_unmap_suite,
+	&kt_bar_suite,
 	&kt_object_suite,
 	&kt_ioctl_suite,
 };

@@ -14,11 +14,13 @@ extern struct kunit_suite kt_map_nosync_suite;
 extern struct kunit_suite kt_pfn_runs_suite;
 extern struct kunit_suite kt_owner_suite;
 extern struct kunit_suite kt_pages_suite;
+extern struct kunit_suite kt_pfnmap_suite;
 extern struct kunit_suite kt_iova_suite;
 extern struct kunit_suite kt_io_pagetable_suite;
 extern struct kunit_suite kt_access_suite;
 extern struct kunit_suite kt_page_pins_suite;
 extern struct kunit_suite kt_unmap_suite;
+extern struct kunit_suite kt_bar_suite;
 extern struct kunit_suite kt_object_suite;
 extern struct kunit_suite kt_ioctl_suite;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/vmalloc.h>
 
+#include "fake_bar.h"
 #include "world.h"
 
 struct kt_world *kt_world_create(struct kunit *test, unsigned long npages,
@@ -123,9 +124,40 @@ static void check_area_in(struct kunit *test, struct kt_world *w,
 	}
 }
 
+static bool is_bar(const struct iopt_area *area)
+{
+	return kt_bar && area->pages->uva >= KT_BAR_UVA;
+}
+
+/* Domains show it now. */
+static bool is_shown(struct kt_world *w, const struct iopt_area *area)
+{
+	if (!w->nattached)
+		return false;
+	return !is_bar(area) || kt_pfnmap_established(area->pages->pfnmap);
+}
+
+static void check_bar_area_in(struct kunit *test, const struct iopt_area *area,
+			      struct kt_domain *dom)
+{
+	kt_bar_check_mapped(test, kt_bar, dom, area->node.start,
+			    area->pages->uva - KT_BAR_UVA +
+			    iopt_area_offset(area, area->node.start),
+			    iopt_area_length(area));
+}
+
+/* What must be pinned for it */
+static void add_needed(struct kt_world *w, const struct iopt_area *area)
+{
+	unsigned long first = (area->pages->uva - KT_UVA) / PAGE_SIZE, i;
+
+	for (i = area->first_page; i <= iopt_area_last_page(area); i++)
+		w->needed[first + i] = 1;
+}
+
 static void check_areas(struct kunit *test, struct kt_world *w)
 {
-	unsigned long bytes = 0, nr = 0, compat = 0, first, i;
+	unsigned long bytes = 0, shown = 0, nr = 0, compat = 0;
 	struct iopt_area *area;
 	unsigned int d;
 
@@ -137,12 +169,18 @@ static void check_areas(struct kunit *test, struct kt_world *w)
 		nr++;
 		compat += area->compat;
 		bytes += iopt_area_length(area);
-		first = (area->pages->uva - KT_UVA) / PAGE_SIZE;
-		for (i = area->first_page; w->nattached && i <= iopt_area_last_page(area); i++)
-			w->needed[first + i] = 1;
-		for (d = 0; d != KT_DOMAINS; d++)
-			if (w->attached[d])
+		KUNIT_ASSERT_EQ(test, !!area->pages->pfnmap, is_bar(area) && w->nattached);
+		if (!is_shown(w, area))
+			continue;
+		shown += iopt_area_length(area);
+		if (!is_bar(area))
+			add_needed(w, area);
+		for (d = 0; d != KT_DOMAINS; d++) {
+			if (w->attached[d] && is_bar(area))
+				check_bar_area_in(test, area, &w->doms[d]);
+			else if (w->attached[d])
 				check_area_in(test, w, area, &w->doms[d]);
+		}
 	}
 	KUNIT_ASSERT_EQ(test, w->iopt.nr_areas, nr);
 	KUNIT_ASSERT_EQ(test, w->iopt.nr_compat, compat);
@@ -150,7 +188,7 @@ static void check_areas(struct kunit *test, struct kt_world *w)
 	KUNIT_ASSERT_EQ(test, w->iopt.nr_waiters, 0U);
 	up_read(&w->iopt.iova_rwsem);
 	for (d = 0; d != KT_DOMAINS; d++) {
-		KUNIT_ASSERT_EQ(test, w->doms[d].mapped, w->attached[d] ? bytes : 0);
+		KUNIT_ASSERT_EQ(test, w->doms[d].mapped, w->attached[d] ? shown : 0);
 		kt_domain_settled(&w->doms[d]);
 	}
 }

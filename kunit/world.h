@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * An io_pagetable with fake memory and fake domains, and the check that all
- * that belongs together agrees: areas, IO pages, pins and charges.
+ * that belongs together agrees: areas, IO pages, pins and charges.  With a fake BAR
+ * (fake_bar.h), of which areas are either mapped or revoked as a whole.
  */
 #ifndef IOMMUFD_KUNIT_WORLD_H
 #define IOMMUFD_KUNIT_WORLD_H

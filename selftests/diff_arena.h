@@ -23,6 +23,7 @@ enum slot {
 	SLOT_FRESH,		/* private, never written */
 	SLOT_SHARED_READ_ONLY,
 	SLOT_WRITE_ONLY,
+	SLOT_BAR,		/* the first device's, while it is open; else a hole */
 	SLOT_HOLE,
 	SLOT_COUNT,
 };
@@ -45,6 +46,7 @@ static const struct slot_kind slot_kinds[SLOT_HOLE] = {
 	[SLOT_FRESH] = { 64, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS },
 	[SLOT_SHARED_READ_ONLY] = { 16, PROT_READ, MAP_SHARED, .file = true, .write = true },
 	[SLOT_WRITE_ONLY] = { 16, PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, .write = true },
+	[SLOT_BAR] = { 16 },
 };
 
 static inline uint64_t slot_addr(enum slot slot)
@@ -106,8 +108,31 @@ static inline void arena_make(void)
 	map_fixed(ARGS_RO, PAGE, PROT_READ, MAP_SHARED, fd);
 	close(fd);
 	map_fixed(SCRATCH, SCRATCH_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	for (int slot = 0; slot < SLOT_HOLE; slot++)
+	for (int slot = 0; slot < SLOT_BAR; slot++)
 		slot_make(slot);
+}
+
+/* The device's own: a child would keep it open. */
+static inline void slot_bar_make(int device)
+{
+	struct vfio_region_info bar = {
+		.argsz = sizeof(bar),
+		.index = VFIO_PCI_BAR0_REGION_INDEX,
+	};
+	void *at = (void *)slot_addr(SLOT_BAR);
+	size_t size = slot_kinds[SLOT_BAR].pages * PAGE;
+
+	/* Behind the registers, where nothing happens */
+	if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &bar) ||
+	    mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, device,
+		 bar.offset + PAGE) != at ||
+	    madvise(at, size, MADV_DONTFORK))
+		bail("mmap of the BAR");
+}
+
+static inline void slot_bar_remove(void)
+{
+	munmap((void *)slot_addr(SLOT_BAR), slot_kinds[SLOT_BAR].pages * PAGE);
 }
 
 /* Of the slots that DMA may write to, without touching what was never touched */

@@ -216,8 +216,10 @@ static int exec_device_close(struct side *side, int nr)
 {
 	int rc;
 
-	if (nr == 0)
+	if (nr == 0) {
 		edu_unmap_bar(&side->edu);
+		slot_bar_remove();
+	}
 	rc = side_close(&side->device[nr]);
 	if (!rc && side->group[nr] < 0)
 		group_left(side, nr);
@@ -259,6 +261,8 @@ static int exec_group(struct side *side, const struct step *s, struct record *r)
 			return -1;
 		if (side->seq->dma && nr == 0 && edu_init(&side->edu, side->device[nr]))
 			bail("setting up %s", side->groups[nr].bdf);
+		if (nr == 0)
+			slot_bar_make(side->device[nr]);
 		return 0;
 	default:
 		return exec_device_close(side, nr);

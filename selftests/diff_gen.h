@@ -447,7 +447,8 @@ static void gen_sequence(struct sequence *seq, uint64_t seed, uint32_t nr, unsig
 		gen_add(&g, OP_RLIMIT)->size = (4 + rnd_below(&g.rng, 64)) * PAGE;
 	if (g.kind != GEN_LIFE)
 		gen_start(&g, g.kind == GEN_TWO_GROUPS ? 2 : 1);
-	if (seq->dma)
+	/* Else its BAR is a hole. */
+	if (seq->dma || (g.kind != GEN_LIFE && permille(&g.rng, 300)))
 		gen_add(&g, OP_DEVICE_OPEN);
 	if (g.kind == GEN_PROCESSES)
 		gen_add(&g, OP_WORKER_START);

@@ -6,6 +6,7 @@
  * diff_type1 wants.
  */
 #include "cap_util.h"
+#include "iommu_util.h"
 #include "diff_list.h"
 #include "diff_sides.h"
 
@@ -110,18 +111,79 @@ static void test_dma_entry_limit(struct side *s)
 	limit_set(param, before);
 }
 
-static void test_bar_map(struct side *s)
+/* A device of the container, ready for DMA; to be closed by the caller */
+static int device_of(struct side *s, struct edu *edu)
 {
-	struct edu edu;
 	int device;
 
 	side_join(s, VFIO_TYPE1v2_IOMMU);
 	device = device_fd(s->group, addr.bdf);
-	if (device < 0 || edu_init(&edu, device))
+	if (device < 0 || edu_init(edu, device))
 		bail("opening the device");
-	answers(s, dma_map(s->container, IOVA, (void *)edu.bar, PAGE), 0, EFAULT,
-		"%s: MAP of a device's registers", s->name);
-	ok(vmlck(getpid()) == 0, "%s: and nothing is charged", s->name);
+	return device;
+}
+
+/* What the device reads at IOVA: its own BAR, all ones behind its registers */
+static bool reads_ones(const struct edu *edu, uint8_t *target)
+{
+	memset(target, 0, PAGE);
+	edu_fetch(edu, IOVA + PAGE, 64);
+	edu_copy(edu, IOVA, IOVA + PAGE, 64);
+	return all_bytes(target, 64, 0xff);
+}
+
+static void test_bar_revoked(struct side *s)
+{
+	struct vfio_region_info config = {
+		.argsz = sizeof(config),
+		.index = VFIO_PCI_CONFIG_REGION_INDEX,
+	};
+	uint64_t lost = p2p_event("lost");
+	uint8_t *target = alloc_pages(PAGE);
+	struct edu edu;
+	int device = device_of(s, &edu);
+
+	ok(dma_map(s->container, IOVA, (void *)(edu.bar + PAGE), PAGE) == 0 &&
+	   dma_map(s->container, IOVA + PAGE, target, PAGE) == 0,
+	   "%s: MAP of a device's memory", s->name);
+	ok(vmlck(getpid()) == PAGE, "%s: it is not charged", s->name);
+	ok(reads_ones(&edu, target), "%s: a device reads it", s->name);
+
+	if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &config) ||
+	    edu_command(device, config.offset, 0, PCI_COMMAND_MEMORY))
+		bail("memory off");
+	/* Here it is tried once to get it back; not too late, when it is there again. */
+	if (!s->stock && !p2p_event_grew("lost", lost))
+		bail("it is not lost");
+	if (edu_command(device, config.offset, PCI_COMMAND_MEMORY, 0))
+		bail("memory on");
+	ok(reads_ones(&edu, target) == s->stock, "%s: memory off and on: %s reached", s->name,
+	   s->stock ? "still" : "not");
+	ok(dma_unmap(s->container, IOVA, PAGE, NULL) == 0 &&
+	   dma_map(s->container, IOVA, (void *)(edu.bar + PAGE), PAGE) == 0 &&
+	   reads_ones(&edu, target), "%s: UNMAP and MAP: reached", s->name);
+	edu_unmap_bar(&edu);
+	close(device);
+	munmap(target, PAGE);
+}
+
+static void test_bar_mixed(struct side *s)
+{
+	struct vfio_region_info bar = {
+		.argsz = sizeof(bar),
+		.index = VFIO_PCI_BAR0_REGION_INDEX,
+	};
+	uint8_t *both = alloc_pages(2 * PAGE);
+	struct edu edu;
+	int device = device_of(s, &edu);
+
+	if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &bar) ||
+	    mmap(both + PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, device,
+		 bar.offset) == MAP_FAILED)
+		bail("mmap of the BAR");
+	answers(s, dma_map(s->container, IOVA, both, 2 * PAGE), 0, EFAULT,
+		"%s: MAP of memory and a BAR behind it", s->name);
+	munmap(both, 2 * PAGE);
 	edu_unmap_bar(&edu);
 	close(device);
 }
@@ -133,12 +195,10 @@ static void test_private_read_only(struct side *s)
 	uint8_t *target = alloc_pages(PAGE);
 	bool seen;
 	struct edu edu;
-	int device;
+	int device = device_of(s, &edu);
 
-	side_join(s, VFIO_TYPE1v2_IOMMU);
-	device = device_fd(s->group, addr.bdf);
-	if (fresh == MAP_FAILED || device < 0 || edu_init(&edu, device))
-		bail("opening the device");
+	if (fresh == MAP_FAILED)
+		bail("mmap");
 	ok(dma_map_flags(s->container, IOVA, fresh, PAGE, VFIO_DMA_MAP_FLAG_READ) == 0,
 	   "%s: MAP of memory never written, READ only", s->name);
 	ok(vmlck(getpid()) == (s->stock ? 0 : PAGE), "%s: %s is charged", s->name,
@@ -282,7 +342,8 @@ static const struct {
 	void (*fn)(struct side *s);
 } tests[] = {
 	{ "dma-entry-limit", test_dma_entry_limit },
-	{ "bar-map", test_bar_map },
+	{ "bar-revoked", test_bar_revoked },
+	{ "bar-mixed", test_bar_mixed },
 	{ "private-read-only", test_private_read_only },
 	{ "unmap-last-page", test_unmap_last_page },
 	{ "type1-nesting", test_type1_nesting },

@@ -222,6 +222,15 @@ struct edu_session {
 	struct edu edu;
 };
 
+static inline void edu_session_device(struct edu_session *s)
+{
+	s->device = device_fd(s->group, s->addr.bdf);
+	if (s->device < 0)
+		bail("VFIO_GROUP_GET_DEVICE_FD %s", s->addr.bdf);
+	if (edu_init(&s->edu, s->device))
+		bail("setting up %s", s->addr.bdf);
+}
+
 static inline void edu_session_open(struct edu_session *s, const struct vfio_pci_addr *addr,
 				    unsigned long type)
 {
@@ -235,18 +244,33 @@ static inline void edu_session_open(struct edu_session *s, const struct vfio_pci
 		bail("VFIO_SET_IOMMU %lu", type);
 	if (!edu_any_server && !served_by_iommufd_if_due())
 		bail("the container is not iommufd's");
-	s->device = device_fd(s->group, addr->bdf);
-	if (s->device < 0)
-		bail("VFIO_GROUP_GET_DEVICE_FD %s", addr->bdf);
-	if (edu_init(&s->edu, s->device))
-		bail("setting up %s", addr->bdf);
+	edu_session_device(s);
 }
 
-static inline void edu_session_close(struct edu_session *s)
+/* One more edu for a container that has its IOMMU. */
+static inline void edu_session_join(struct edu_session *s, const struct vfio_pci_addr *addr,
+				    int container)
+{
+	memset(s, 0, sizeof(*s));
+	s->addr = *addr;
+	s->container = container;
+	s->group = group_open(addr->group);
+	if (set_container(s->group, container))
+		bail("VFIO_GROUP_SET_CONTAINER, group %d", addr->group);
+	edu_session_device(s);
+}
+
+/* The container stays. */
+static inline void edu_session_leave(struct edu_session *s)
 {
 	edu_unmap_bar(&s->edu);
 	close(s->device);
 	close(s->group);
+}
+
+static inline void edu_session_close(struct edu_session *s)
+{
+	edu_session_leave(s);
 	close(s->container);
 }
 

@@ -88,7 +88,7 @@ struct failnth_chain {
 struct failnth_counts {
 	int64_t pins;		/* FOLL_PIN, in the whole system */
 	int64_t vmlck;
-	int64_t contexts, objects, areas, pages, pinned_pages;
+	int64_t contexts, objects, areas, pages, pinned_pages, p2p_ranges;
 };
 
 static int failnth_fd = -1;
@@ -226,6 +226,7 @@ static inline struct failnth_counts failnth_count(void)
 	c.areas = failnth_value(text, "areas");
 	c.pages = failnth_value(text, "pages");
 	c.pinned_pages = failnth_value(text, "pinned_pages");
+	c.p2p_ranges = failnth_value(text, "p2p_ranges");
 	return c;
 }
 
@@ -241,9 +242,9 @@ static inline void failnth_show(const char *what,
 	note("%s: pins %lld, VmLck %lld, contexts %lld, objects %lld", what,
 	     (long long)c->pins, (long long)c->vmlck,
 	     (long long)c->contexts, (long long)c->objects);
-	note("    areas %lld, pages %lld, pinned_pages %lld",
+	note("    areas %lld, pages %lld, pinned_pages %lld, p2p_ranges %lld",
 	     (long long)c->areas, (long long)c->pages,
-	     (long long)c->pinned_pages);
+	     (long long)c->pinned_pages, (long long)c->p2p_ranges);
 }
 
 static inline bool failnth_errno_ok(const struct failnth_step *step, int err)

@@ -3,6 +3,7 @@
 #ifndef SELFTESTS_FUZZ_VFIO_H
 #define SELFTESTS_FUZZ_VFIO_H
 
+#include "edu.h"
 #include "fuzz_world.h"
 
 static bool op_group_open(struct fuzz_thread *t)
@@ -240,6 +241,19 @@ static bool op_device_open(struct fuzz_thread *t)
 	return fd >= 0;
 }
 
+/* Its BARs go, or come back. */
+static bool device_memory(int fd, bool on)
+{
+	struct vfio_region_info config = {
+		.argsz = sizeof(config),
+		.index = VFIO_PCI_CONFIG_REGION_INDEX,
+	};
+
+	return !ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &config) &&
+	       !edu_command(fd, config.offset, on ? PCI_COMMAND_MEMORY : 0,
+			    on ? 0 : PCI_COMMAND_MEMORY);
+}
+
 /* A look at the device, a reset, or its registers as memory to map */
 static bool op_device_use(struct fuzz_thread *t)
 {
@@ -248,7 +262,7 @@ static bool op_device_use(struct fuzz_thread *t)
 	int fd = slot_fd(FD_DEVICE, slot_pick(t, FD_DEVICE));
 	void *mem = (void *)mem_at(MEM_SLOTS + below(t, BAR_SLOTS));
 
-	switch (below(t, 5)) {
+	switch (below(t, 7)) {
 	case 0:
 		return !fz_ioctl(t, fd, VFIO_DEVICE_GET_INFO, &info, sizeof(info));
 	case 1:
@@ -257,6 +271,8 @@ static bool op_device_use(struct fuzz_thread *t)
 		return !fz_ioctl_num(t, fd, VFIO_GROUP_GET_STATUS, 0);
 	case 3:
 		return !munmap(mem, MEM_STEP);
+	case 4:
+		return device_memory(fd, below(t, 2));
 	default:
 		if (ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &bar) || !bar.size ||
 		    bar.size > MEM_MAX)

@@ -286,6 +286,24 @@ static inline uint64_t iommufd_stat(const char *name)
 	return file_value("/sys/kernel/debug/iommufd/stats", name);
 }
 
+/* What became of mappings of BARs: revoked, restored, lost */
+static inline uint64_t p2p_event(const char *name)
+{
+	return file_value("/sys/kernel/debug/iommufd/p2p", name);
+}
+
+/* Soon: a revocation is at once, its sequel the work of a kernel thread. */
+static inline bool p2p_event_grew(const char *name, uint64_t was)
+{
+	for (unsigned int i = 0; i != 2000; i++) {
+		if (p2p_event(name) > was)
+			return true;
+		usleep(5000);
+	}
+	note("%s is still %lu", name, was);
+	return false;
+}
+
 /* Locked memory of this process, in KiB: what "VmLck" says */
 static inline uint64_t vmlck_kib(void)
 {

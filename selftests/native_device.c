@@ -11,9 +11,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "access_util.h"
 #include "cap_util.h"
-#include "edu.h"
+#include "device_util.h"
 #include "mock_util.h"
 
 #define LEN 256
@@ -23,36 +22,11 @@
 #define MSI_LAST 0xfeefffffULL
 #define UID 4711
 
-/* A device: who drives it, its registers, its object id */
-struct device {
-	const char *name;
-	int at;
-	uint32_t id;
-	struct edu edu;
-};
-
 static int fd;
 static uint32_t ioas;
 static struct device dev;
 static uint8_t *mem, *other;
 static uint32_t seed = 1;
-
-static const char *name_of(const char *variable)
-{
-	const char *name = getenv(variable);
-
-	if (!name)
-		bail("no %s in the environment", variable);
-	return name;
-}
-
-static void sysfs_write(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "we");
-
-	if (!f || fprintf(f, "%s\n", text) < 0 || fclose(f))
-		bail("write '%s' to %s", text, path);
-}
 
 /*
  * An IOMMU that ACPI's VIOT describes, virtio's, learns of a device when a driver
@@ -71,23 +45,6 @@ static void give_group(const char *name)
 	sysfs_write(path, "");
 	if (!sysfs_link(name, "iommu_group", group, sizeof(group)))
 		bail("%s gets no IOMMU group", name);
-}
-
-static struct device device_new(const char *variable)
-{
-	struct device d = { .name = name_of(variable), .at = access_open() };
-
-	if (device_bind(d.at, fd, d.name, &d.id))
-		bail("bind %s", d.name);
-	edu_init_native(&d.edu, d.name);
-	return d;
-}
-
-static void device_end(struct device *d)
-{
-	edu_unmap_bar(&d->edu);
-	close(d->edu.fd);
-	close(d->at);
 }
 
 /* ------------------------------------------------------------------ */
@@ -659,7 +616,7 @@ static void test_hwpts(void)
 /* Two groups in one page table: the one moves, the other does not notice. */
 static void test_two(void)
 {
-	struct device two = device_new("EDU1");
+	struct device two = device_new(fd, "EDU1");
 	uint32_t hwpt = hwpt_new(fd, dev.id, ioas, 0), ioas2 = ioas_new(fd);
 	uint32_t a, b;
 
@@ -687,7 +644,7 @@ static void test_two(void)
 /* Two devices of one group move as one. */
 static void test_pair(void)
 {
-	struct device a = device_new("PAIR0");
+	struct device a = device_new(fd, "PAIR0");
 	int fd2 = iommu_open(), at = access_open();
 	uint32_t ioas2 = ioas_new(fd), hwpt;
 	struct device b;
@@ -697,7 +654,7 @@ static void test_pair(void)
 	close(at);
 	close(fd2);
 	iommufd_stat_wait("contexts", 1);
-	b = device_new("PAIR1");
+	b = device_new(fd, "PAIR1");
 	ok(!ioas_map_at(fd, ioas, mem, SIZE, IOVA, IOAS_RW) &&
 	   !ioas_map_at(fd, ioas2, other, SIZE, IOVA, IOAS_RW), "map");
 	ok(!device_attach(a.at, ioas, NULL), "attach one of a group");
@@ -741,7 +698,7 @@ static void test_moving(void)
 {
 	const char *slow = getenv("SLOW");
 	unsigned int bad = 0, i, min = 1 + 60 / (slow ? atoi(slow) : 1);
-	struct device two = device_new("EDU1");
+	struct device two = device_new(fd, "EDU1");
 	uint32_t ioas2 = ioas_new(fd);
 	struct mover mover = {
 		.targets = { hwpt_new(fd, dev.id, ioas, 0), ioas2, ioas },
@@ -883,7 +840,7 @@ static void test_close_first(void)
 /* Everything is open and attached when the process ends. */
 static int leave_all(void *arg)
 {
-	struct device two = device_new("EDU1");
+	struct device two = device_new(fd, "EDU1");
 	uint32_t hwpt = hwpt_new(fd, two.id, ioas, 0);
 
 	(void)arg;
@@ -900,7 +857,7 @@ static void test_exit(void)
 	refused(device_attach(dev.at, ioas, NULL), EFAULT,
 		"what it mapped cannot be pinned any more");
 	ok(!ioas_unmap_all(fd, ioas, NULL), "unmap that");
-	two = device_new("EDU1");
+	two = device_new(fd, "EDU1");
 	ok(!device_attach(two.at, ioas, NULL) && write_blocked(&two, mem, IOVA + SIZE),
 	   "the device is free again");
 	device_end(&two);
@@ -924,7 +881,7 @@ int main(void)
 	test_others();
 	test_interrupts();
 
-	dev = device_new("EDU0");
+	dev = device_new(fd, "EDU0");
 	test_bound();
 	test_auto();
 	test_file();

@@ -81,6 +81,24 @@ static inline bool sysfs_link(const char *bdf, const char *name, char *out, size
 	return true;
 }
 
+static inline void sysfs_write(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "we");
+
+	if (!f || fprintf(f, "%s\n", text) < 0 || fclose(f))
+		bail("write '%s' to %s", text, path);
+}
+
+/* The device that a variable of the row names, EDU0 and so on */
+static inline const char *name_of(const char *variable)
+{
+	const char *name = getenv(variable);
+
+	if (!name)
+		bail("no %s in the environment", variable);
+	return name;
+}
+
 /* PCI functions with this id that vfio-pci holds, in address order. */
 static inline int find_vfio_pci(unsigned int vendor, unsigned int device,
 				struct vfio_pci_addr *out, int max)

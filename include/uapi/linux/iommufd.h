@@ -200,6 +200,10 @@ enum iommufd_ioas_map_flags {
  * no device or HWPT of IOMMU_HWPT_ALLOC uses only notes the mapping, so that a bad
  * @user_va is then found when the first one comes.
  *
+ * The memory may be a device's BAR that vfio-pci has mapped: then nothing is pinned
+ * or charged, no kernel user may use it, and it is mapped as long as the BAR is
+ * there; see Documentation/uapi.rst.
+ *
  * Errors: EINVAL neither READABLE nor WRITEABLE, length 0, not a multiple of
  * the alignment, or in a range that IOVA_RANGES does not allow; EEXIST
  * something is mapped in the range; ENOSPC no room for a chosen IOVA;
