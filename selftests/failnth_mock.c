@@ -189,8 +189,9 @@ static long step_close(void)
 	return close(was);
 }
 
+/* Of what makes a device most is the driver core's. */
 static const struct failnth_step device_steps[] = {
-	STEP("MOCK_DOMAIN", step_device, 0),
+	STEP("MOCK_DOMAIN", step_device, FN_OURS),
 	STEP("GET_HW_INFO", step_hw_info, 0),
 	STEP("HWPT_ALLOC", step_hwpt, 0),
 	STEP("replace to an IOAS", step_replace_ioas, FN_COMMITS),
@@ -475,6 +476,7 @@ static const struct failnth_chain moving_access = {
 int main(void)
 {
 	failnth_init();
+	failnth_need_marked_caches();
 	scattered = failnth_scattered(N);
 	file = memfd_new(0, SIZE);
 	memset(memfd_map(file, SIZE), 1, SIZE);

@@ -589,7 +589,8 @@ struct swapper {
 
 /*
  * Puts its own file where the pinning thread's mapping is likely to come, or to
- * be.  Nobody else in this process maps anything meanwhile.
+ * be.  Nobody else in this process may map anything meanwhile: it would be put
+ * there, too.
  */
 static void *swap_thread(void *arg)
 {
@@ -631,10 +632,10 @@ static void race_stop(struct swapper *s)
 }
 
 /* Pins again and again: they fail, or are of the right pages. */
-static void pin_in_race(const char *what, const void *want, uint64_t length)
+static void pin_in_race(const char *what, const void *want, void *got,
+			uint64_t length)
 {
 	unsigned int i, good = 0, gone = 0, bad = 0;
-	char *got = mem_alloc(length);
 	struct pin pin;
 
 	for (i = 0; i != ROUNDS; i++) {
@@ -650,28 +651,29 @@ static void pin_in_race(const char *what, const void *want, uint64_t length)
 	ok(!bad && good + gone == ROUNDS,
 	   "%s: %u pins, %u EFAULT, none of other pages (%u)", what, good,
 	   gone, bad);
-	munmap(got, length);
 }
 
 static void test_races(void)
 {
 	int other = memfd_new(0, SIZE), cut = memfd_new(0, SIZE);
-	char *view = memfd_map(cut, PAGE);
+	char *view = memfd_map(cut, PAGE), *got = mem_alloc(SIZE);
 	struct swapper s;
 
 	ok(!map(file, 0, SIZE, IOAS_RW), "map");
 	race_start(&s, swap_thread, other);
-	pin_in_race("another thread puts another file there", mem, SIZE);
+	pin_in_race("another thread puts another file there", mem, got,
+		    SIZE);
 	race_stop(&s);
 	ok(s.rounds && !ioas_unmap_all(fd, ioas, NULL) && !pinned(), "unmap");
 
 	mem_fill(view, PAGE, 11);
 	ok(!map(cut, 0, SIZE, IOAS_RW), "map another one");
 	race_start(&s, cut_thread, cut);
-	pin_in_race("another thread cuts off the file", view, PAGE);
+	pin_in_race("another thread cuts off the file", view, got, PAGE);
 	race_stop(&s);
 	ok(s.rounds && !ioas_unmap_all(fd, ioas, NULL) && !pinned(), "unmap");
 	munmap(view, PAGE);
+	munmap(got, SIZE);
 	close(other);
 	close(cut);
 }

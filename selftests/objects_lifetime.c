@@ -11,11 +11,11 @@
 #include "iommu_util.h"
 
 #define MANY 4096
-#define ROUNDS 3000
 #define IOVA 0x100000ULL
 
 static int fd;
 static void *mem;
+static unsigned long rounds;
 
 static void test_twice(void)
 {
@@ -126,7 +126,7 @@ static void test_destroy_against_use(void)
 	for (i = 0; i != 2; i++)
 		pthread_create(&user[i], NULL, user_thread,
 			       (void *)(uintptr_t)i);
-	for (i = 0; i != ROUNDS; i++) {
+	for (i = 0; i != rounds; i++) {
 		uint32_t id = atomic_load(&shared_id), next = ioas_new(fd);
 
 		atomic_store(&shared_id, next);
@@ -136,7 +136,7 @@ static void test_destroy_against_use(void)
 	pthread_join(user[0], NULL);
 	pthread_join(user[1], NULL);
 	iommu_destroy_id(fd, i);
-	ok(destroyed == ROUNDS, "DESTROY succeeds though the id is in use (%u)",
+	ok(destroyed == rounds, "DESTROY succeeds though the id is in use (%u)",
 	   destroyed);
 	ok(!bad_errno, "users see success or ENOENT");
 	ok(iommufd_stat("objects") == 0 && iommufd_stat("areas") == 0,
@@ -151,7 +151,7 @@ static void *destroyer_thread(void *arg)
 {
 	unsigned int i;
 
-	for (i = 0; i != ROUNDS; i++) {
+	for (i = 0; i != rounds; i++) {
 		pthread_barrier_wait(&barrier);
 		if (!iommu_destroy_id(fd, atomic_load(&shared_id)))
 			atomic_fetch_add(&winners, 1);
@@ -170,7 +170,7 @@ static void test_destroy_against_destroy(void)
 	pthread_barrier_init(&barrier, NULL, 3);
 	for (i = 0; i != 2; i++)
 		pthread_create(&other[i], NULL, destroyer_thread, NULL);
-	for (i = 0; i != ROUNDS; i++) {
+	for (i = 0; i != rounds; i++) {
 		atomic_store(&shared_id, ioas_new(fd));
 		atomic_store(&winners, 0);
 		pthread_barrier_wait(&barrier);
@@ -179,7 +179,7 @@ static void test_destroy_against_destroy(void)
 	}
 	pthread_join(other[0], NULL);
 	pthread_join(other[1], NULL);
-	ok(once == ROUNDS, "of two DESTROYs exactly one succeeds (%u)", once);
+	ok(once == rounds, "of two DESTROYs exactly one succeeds (%u)", once);
 	ok(!bad_errno, "the other one sees ENOENT");
 }
 
@@ -203,19 +203,20 @@ static void test_guessed_id(void)
 	iommu_destroy_id(fd, id);
 	atomic_store(&shared_id, id);
 	pthread_create(&guesser, NULL, guess_thread, NULL);
-	for (i = 0; i != ROUNDS; i++) {
+	for (i = 0; i != rounds; i++) {
 		id = ioas_new(fd);
 		atomic_store(&shared_id, id);
 		good += !iommu_destroy_id(fd, id);
 	}
 	atomic_store(&shared_id, 0);
 	pthread_join(guesser, NULL);
-	ok(good == ROUNDS && !bad_errno,
+	ok(good == rounds && !bad_errno,
 	   "an id that is used before ALLOC returns it (%u)", good);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 3000;
 	mem = mem_alloc(PAGE);
 	fd = iommu_open();
 	test_twice();

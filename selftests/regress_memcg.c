@@ -14,10 +14,10 @@
 
 #define ROOT "/tmp/regress_memcg"
 #define GROUP ROOT "/maps"
-#define COUNT 20000U
 /* What a mapping takes at the very least: its place in a tree, twice */
 #define LEAST 128U
-#define LIMIT (24U << 20)
+/* Bytes, of the cgroup: enough for a process and some of `count` mappings */
+#define LIMIT (1258U * count)
 
 /* Written by the child */
 struct result {
@@ -27,6 +27,7 @@ struct result {
 
 static struct result *result;
 static void *page;
+static unsigned int count;
 
 static void put(const char *path, const char *text)
 {
@@ -70,7 +71,7 @@ static int child_counts(void *arg)
 	fd = iommu_open();
 	ioas = ioas_new(fd);
 	result->before = slab_charged();
-	for (i = 0; i != COUNT; i++)
+	for (i = 0; i != count; i++)
 		must(!ioas_map_at(fd, ioas, page, PAGE, (i + 1) * PAGE,
 				  IOAS_RW));
 	result->mapped = slab_charged();
@@ -94,11 +95,12 @@ static int child_for_ever(void *arg)
 			return errno == ENOMEM ? 0 : 1;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	char limit[16];
 	int rc;
 
+	count = argc > 1 ? strtoul(argv[1], NULL, 10) : 20000;
 	page = mem_alloc(PAGE);
 	result = mmap(NULL, sizeof(*result), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -107,13 +109,13 @@ int main(void)
 	make_cgroup();
 
 	ok(in_child(child_counts, NULL) == 0, "%u mappings in a memory cgroup",
-	   COUNT);
-	ok(result->mapped >= result->before + COUNT * LEAST,
+	   count);
+	ok(result->mapped >= result->before + count * LEAST,
 	   "they are charged to it: %llu bytes each",
-	   (unsigned long long)(result->mapped - result->before) / COUNT);
-	ok(result->unmapped + COUNT * LEAST <= result->mapped,
+	   (unsigned long long)(result->mapped - result->before) / count);
+	ok(result->unmapped + count * LEAST <= result->mapped,
 	   "and given back: %llu bytes each",
-	   (unsigned long long)(result->mapped - result->unmapped) / COUNT);
+	   (unsigned long long)(result->mapped - result->unmapped) / count);
 
 	snprintf(limit, sizeof(limit), "%u", LIMIT);
 	put(GROUP "/memory.max", limit);
