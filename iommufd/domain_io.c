@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/mm.h>
 #include <linux/sched/signal.h>
 
 #include "domain_io.h"
@@ -143,4 +144,38 @@ int domain_map(struct iommu_domain *domain, const struct domain_range *range,
 	} while (left);
 	compat_iommu_sync_map(domain, range->iova, range->length);
 	return 0;
+}
+
+/**
+ * domain_grow() - Have the IO page table get the levels that an IOVA needs
+ * @domain: domain
+ * @iova: the IOVA; may be mapped, and nothing is near it
+ *
+ * AMD's driver of 6.1 begins with three levels, 39 bits.  The first map above them
+ * puts a new root on top: it stores the root and the number of levels one after the
+ * other, while those who map, unmap or look up another IOVA load the two without a
+ * lock.  With one of them new and the other one old, they take a table for one of
+ * another level: a map finds an entry that does not belong there, and fails with
+ * ENOMEM, or puts its own where no device looks for it; an unmap finds nothing.
+ * Levels are never taken away.  So whoever is to map up there calls this before,
+ * when nobody else is at work.  Where all levels are there at once it does no harm:
+ * the page of zeroes may be read by any device, and for no longer than the call.
+ *
+ * Return: 0, or the driver's error and nothing is mapped: -ENOMEM; -EIO it does not
+ * unmap, so that the page of zeroes stays.
+ * Context: may sleep; nobody maps, unmaps, attaches or detaches a group.
+ */
+int domain_grow(struct iommu_domain *domain, unsigned long iova)
+{
+	unsigned long size = BIT(__ffs(domain->pgsize_bitmap));
+	int rc;
+
+	iova &= ~(size - 1);
+	rc = compat_iommu_map_nosync(domain, iova, page_to_phys(ZERO_PAGE(0)),
+				     size, IOMMU_READ | IOMMU_CACHE,
+				     GFP_KERNEL);
+	if (rc)
+		return rc;
+	compat_iommu_sync_map(domain, iova, size);
+	return domain_unmap(domain, iova, iova + size - 1) ? 0 : -EIO;
 }

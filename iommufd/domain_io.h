@@ -27,11 +27,13 @@
  * struct iopt_domain - an IOMMU domain that shows an io_pagetable
  * @item: in io_pagetable.domains
  * @domain: the domain
+ * @reach: the highest IOVA that its IO page table has levels for; see domain_grow()
  * @flags: IOPT_DOMAIN_BUSY
  */
 struct iopt_domain {
 	struct list_head item;
 	struct iommu_domain *domain;
+	unsigned long reach;
 	unsigned long flags;
 };
 
@@ -40,9 +42,9 @@ struct iopt_domain {
  * @idomain: the domain
  *
  * For who changes what is mapped without io_pagetable.domains_rwsem, and for who
- * has groups join and leave.  A bit and no mutex, because joining allocates memory,
- * and what is revoked while memory is reclaimed (see pfnmap.c) never has to wait
- * for it, which lockdep cannot know.
+ * has groups join and leave, or the IO page table grow.  A bit and no mutex, because
+ * both allocate memory, and what is revoked while memory is reclaimed (see pfnmap.c)
+ * never has to wait for that, which lockdep cannot know.
  *
  * Context: sleeps.
  */
@@ -84,5 +86,6 @@ int domain_map(struct iommu_domain *domain, const struct domain_range *range,
 	       bool *stuck);
 bool domain_unmap(struct iommu_domain *domain, unsigned long first,
 		  unsigned long last);
+int domain_grow(struct iommu_domain *domain, unsigned long iova);
 
 #endif

@@ -40,6 +40,7 @@ void iopt_init_table(struct io_pagetable *iopt)
 {
 	init_rwsem(&iopt->domains_rwsem);
 	INIT_LIST_HEAD(&iopt->domains);
+	iopt->reach = ULONG_MAX;
 	init_rwsem(&iopt->iova_rwsem);
 	iopt->areas = RB_ROOT_CACHED;
 	iopt->reserved = RB_ROOT_CACHED;
@@ -562,6 +563,7 @@ static int chain_map(struct io_pagetable *iopt, struct iopt_area *chain,
 		     struct iopt_map_args *args)
 {
 	struct iopt_area *area;
+	unsigned long last;
 	int rc;
 
 	for (area = chain; area; area = area->next) {
@@ -572,16 +574,22 @@ static int chain_map(struct io_pagetable *iopt, struct iopt_area *chain,
 	for (;;) {
 		down_read(&iopt->domains_rwsem);
 		rc = chain_insert(iopt, chain, args);
-		if (rc != -EAGAIN)
+		if (rc && rc != -EAGAIN)
+			goto out_unlock;
+		last = args->iova + args->length - 1;
+		if (!rc && likely(last <= iopt->reach))
 			break;
-		/* Not with the lock that a new domain needs. */
+		/*
+		 * Not with the lock that a new domain needs, and iopt_grow(); nor
+		 * with areas that an unmap may wait for, which has the lock, too.
+		 */
+		if (!rc)
+			chain_remove(iopt, chain, 0);
 		up_read(&iopt->domains_rwsem);
-		rc = wait_unfrozen(iopt);
+		rc = rc ? wait_unfrozen(iopt) : iopt_grow(iopt, last);
 		if (rc)
 			goto out_free;
 	}
-	if (rc)
-		goto out_unlock;
 	for (area = chain; area; area = area->next) {
 		rc = area_fill(iopt, area);
 		if (rc) {

@@ -86,6 +86,8 @@ struct iopt_access {
  *	whoever changes what is mapped holds it for reading, so that a domain or
  *	a group can come or go only between changes
  * @domains: of struct iopt_domain
+ * @reach: the lowest of those of @domains, ULONG_MAX if there is none; protected by
+ *	@domains_rwsem.  Nothing is mapped above it
  * @iova_rwsem: protects all members from here to @nr_waiters
  * @areas: tree of struct iopt_area
  * @reserved: tree of struct iopt_reserved, IOVAs that may not be mapped
@@ -115,6 +117,7 @@ struct iopt_access {
 struct io_pagetable {
 	struct rw_semaphore domains_rwsem;
 	struct list_head domains;
+	unsigned long reach;
 
 	struct rw_semaphore iova_rwsem;
 	struct rb_root_cached areas;

@@ -17,4 +17,8 @@ void iopt_chain_unmap_domain(struct iopt_area *chain, struct iopt_area *end,
 			     struct iopt_domain *idomain);
 int iopt_wait_for_change(struct io_pagetable *iopt);
 
+/* iopt_domain.c */
+
+int iopt_grow(struct io_pagetable *iopt, unsigned long last);
+
 #endif

@@ -7,6 +7,10 @@
 
 #include "iopt_chain.h"
 
+/* IO page tables that grow (AMD's) begin with as many bits, and get so many more. */
+#define FIRST_BITS 39
+#define LEVEL_BITS 9
+
 /**
  * iopt_alignment_with() - What IOVAs must be aligned to
  * @iopt: io_pagetable, with domains_rwsem and iova_rwsem held
@@ -137,6 +141,102 @@ static void forget_domain(struct io_pagetable *iopt,
 	up_write(&iopt->iova_rwsem);
 }
 
+/* Where the level that an IOVA needs ends */
+static unsigned long level_end(unsigned long iova)
+{
+	unsigned int bits = FIRST_BITS;
+
+	while (bits < BITS_PER_LONG && iova >> bits)
+		bits += LEVEL_BITS;
+	return bits < BITS_PER_LONG ? BIT(bits) - 1 : ULONG_MAX;
+}
+
+/* Pages of a BAR come and go with no lock but the bit, at IOVAs within reach. */
+static int grow_domain(struct iopt_domain *idomain, unsigned long last)
+{
+	int rc;
+
+	if (last <= idomain->reach)
+		return 0;
+	iopt_domain_hold(idomain);
+	rc = domain_grow(idomain->domain, last);
+	iopt_domain_release(idomain);
+	if (!rc)
+		idomain->reach = level_end(last);
+	return rc;
+}
+
+static void set_reach(struct io_pagetable *iopt)
+{
+	struct iopt_domain *idomain;
+
+	lockdep_assert_held_write(&iopt->domains_rwsem);
+
+	iopt->reach = ULONG_MAX;
+	list_for_each_entry(idomain, &iopt->domains, item)
+		iopt->reach = min(iopt->reach, idomain->reach);
+}
+
+/* While the lock was not held an aperture may have come that ends below it. */
+static bool may_be_mapped(struct io_pagetable *iopt, unsigned long iova)
+{
+	bool reserved;
+
+	down_read(&iopt->iova_rwsem);
+	reserved = iopt_iova_reserved(iopt, iova, iova);
+	up_read(&iopt->iova_rwsem);
+	return !reserved;
+}
+
+/**
+ * iopt_grow() - Have the IO page tables of all domains get more levels
+ * @iopt: io_pagetable
+ * @last: IOVA that is to be mapped, and that iopt_iova_reserved() was false for
+ *
+ * Whoever asked for the IOVA looks again whether it is free, and within reach.
+ *
+ * Return: 0; -EINTR being killed; or as domain_grow().
+ * Context: may sleep.
+ */
+int iopt_grow(struct io_pagetable *iopt, unsigned long last)
+{
+	struct iopt_domain *idomain;
+	int rc = 0;
+
+	if (down_write_killable(&iopt->domains_rwsem))
+		return -EINTR;
+	if (!may_be_mapped(iopt, last))
+		goto out_unlock;
+	list_for_each_entry(idomain, &iopt->domains, item) {
+		rc = grow_domain(idomain, last);
+		if (rc)
+			break;
+	}
+	set_reach(iopt);
+out_unlock:
+	up_write(&iopt->domains_rwsem);
+	return rc;
+}
+
+/*
+ * For a new domain, before anything is mapped in it: as soon as a BAR is, that may
+ * be revoked and restored while what lies above is on its way.
+ */
+static int grow_to_areas(struct io_pagetable *iopt, struct iopt_domain *idomain)
+{
+	struct rb_node *node;
+	unsigned long last = 0;
+
+	down_read(&iopt->iova_rwsem);
+	/* They do not overlap: the last one that begins is the last that ends. */
+	node = rb_last(&iopt->areas.rb_root);
+	if (node)
+		last = rb_entry(node, struct iopt_area, node.rb)->node.last;
+	up_read(&iopt->iova_rwsem);
+	idomain->reach = BIT(FIRST_BITS) - 1;
+	return grow_domain(idomain, last);
+}
+
 /**
  * iopt_add_domain() - Show all mappings in one more domain
  * @iopt: io_pagetable
@@ -161,6 +261,8 @@ int iopt_add_domain(struct io_pagetable *iopt, struct iopt_domain *idomain)
 		rc = iopt_reserve_outside_aperture(iopt, idomain->domain,
 						   idomain);
 	up_write(&iopt->iova_rwsem);
+	if (!rc)
+		rc = grow_to_areas(iopt, idomain);
 	if (rc)
 		goto err_forget;
 
@@ -172,6 +274,7 @@ int iopt_add_domain(struct io_pagetable *iopt, struct iopt_domain *idomain)
 		cond_resched();
 	}
 	list_add_tail(&idomain->item, &iopt->domains);
+	set_reach(iopt);
 	up_write(&iopt->domains_rwsem);
 	return 0;
 
@@ -198,6 +301,7 @@ void iopt_remove_domain(struct io_pagetable *iopt, struct iopt_domain *idomain)
 
 	down_write(&iopt->domains_rwsem);
 	list_del(&idomain->item);
+	set_reach(iopt);
 	chain = chain_of_all(iopt);
 	iopt_chain_unmap_domain(chain, NULL, idomain);
 	if (list_empty(&iopt->domains))

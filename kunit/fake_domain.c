@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "fake_domain.h"
@@ -52,6 +53,42 @@ struct kt_io_page *kt_domain_page(struct kt_domain *dom, unsigned long iova)
 	return node ? container_of(node, struct kt_io_page, node) : NULL;
 }
 
+static bool is_zeroes(phys_addr_t phys)
+{
+	return PHYS_PFN(phys) == page_to_pfn(ZERO_PAGE(0));
+}
+
+/* 39 bits, and 9 more with each level */
+static void grow_to(struct kt_domain *dom, unsigned long iova)
+{
+	while (dom->reach < iova)
+		dom->reach = dom->reach >> (BITS_PER_LONG - 9) ? ULONG_MAX :
+			     ((dom->reach + 1) << 9) - 1;
+}
+
+static void reach(struct kt_domain *dom, const struct kt_io_page *page)
+{
+	unsigned long size = page->node.last - page->node.start + 1;
+
+	if (is_zeroes(page->phys)) {
+		dom->nr_grows++;
+		grow_to(dom, page->node.last);
+		return;
+	}
+	if (!dom->tracks_memory)
+		return;
+	if (page->node.last > dom->reach)
+		kt_fail_case("map of 0x%lx makes the page table grow",
+			     page->node.start);
+	kt_reach(page->phys, size);
+}
+
+static void unreach(struct kt_domain *dom, const struct kt_io_page *page)
+{
+	if (dom->tracks_memory && !is_zeroes(page->phys))
+		kt_unreach(page->phys, page->node.last - page->node.start + 1);
+}
+
 static bool map_one(struct kt_domain *dom, unsigned long iova,
 		    phys_addr_t phys, size_t size)
 {
@@ -76,8 +113,7 @@ static bool map_one(struct kt_domain *dom, unsigned long iova,
 	dom->mapped += size;
 	dom->invisible++;
 	dom->largest = max(dom->largest, size);
-	if (dom->tracks_memory)
-		kt_reach(phys, size);
+	reach(dom, page);
 	return true;
 }
 
@@ -200,9 +236,7 @@ static void kt_iotlb_sync(struct iommu_domain *domain,
 		    page->node.last > gather->end)
 			continue;
 		list_del(&page->stale);
-		if (dom->tracks_memory)
-			kt_unreach(page->phys,
-				   page->node.last - page->node.start + 1);
+		unreach(dom, page);
 		io_page_put(page);
 	}
 }
@@ -256,6 +290,7 @@ void kt_domain_init(struct kt_domain *dom, unsigned long pgsize_bitmap,
 	dom->domain.pgsize_bitmap = pgsize_bitmap;
 	dom->pages = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&dom->stale);
+	dom->reach = BIT(39) - 1;
 	kt_domain_set_aperture(dom, 0, ULONG_MAX);
 }
 
@@ -298,9 +333,7 @@ void kt_domain_clear(struct kt_domain *dom)
 	}
 	list_for_each_entry_safe(page, next, &dom->stale, stale) {
 		list_del(&page->stale);
-		if (dom->tracks_memory)
-			kt_unreach(page->phys,
-				   page->node.last - page->node.start + 1);
+		unreach(dom, page);
 		io_page_put(page);
 		cond_resched();
 	}

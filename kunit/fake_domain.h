@@ -5,7 +5,9 @@
  * It keeps each IO page, so that an unmap that no driver of 6.1 survives (less
  * than an IO page, a hole, all of the aperture) fails the case, and so does a
  * map over another one, or one of a wrong size or alignment.  IO pages that are
- * unmapped still reach memory until the IOTLB has been flushed for them.
+ * unmapped still reach memory until the IOTLB has been flushed for them.  Its page
+ * table grows as AMD's, and it fails the case when anything but the page of
+ * zeroes that domain_grow() maps makes it grow.
  */
 #ifndef IOMMUFD_KUNIT_FAKE_DOMAIN_H
 #define IOMMUFD_KUNIT_FAKE_DOMAIN_H
@@ -50,6 +52,8 @@ enum kt_map_fault {
  * @failed: it has
  * @fault: how
  * @deaf: unmap does nothing
+ * @reach: the highest IOVA that there are levels for
+ * @nr_grows: how often the page of zeroes was mapped
  * @nr_maps: calls of map_pages() or map()
  * @nr_sync_maps: calls of iotlb_sync_map()
  * @last_gfp: of the last map_pages() or map()
@@ -66,6 +70,8 @@ struct kt_domain {
 	bool failed;
 	enum kt_map_fault fault;
 	bool deaf;
+	unsigned long reach;
+	unsigned long nr_grows;
 	unsigned long nr_maps;
 	unsigned long nr_sync_maps;
 	gfp_t last_gfp;

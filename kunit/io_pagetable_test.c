@@ -407,6 +407,178 @@ static void sweep_maps(struct kunit *test)
 }
 
 /* ------------------------------------------------------------------ */
+/* Page tables that grow: fake_domain.c fails what does not have them grow before */
+
+/* Only the first map above a level has it grow, once, and nothing is left of that. */
+static void map_grows(struct kunit *test)
+{
+	static const struct {
+		unsigned long iova, reach, grows;
+	} steps[] = {
+		{ BIT(30), BIT(39) - 1, 0 },
+		{ BIT(39) - PAGE_SIZE, BIT(39) - 1, 0 },
+		{ BIT(39), BIT(48) - 1, 1 },
+		{ BIT(39) + SZ_1M, BIT(48) - 1, 1 },
+		{ BIT(48) - SZ_1M, BIT(48) - 1, 1 },
+		{ ULONG_MAX - SZ_1M + 1, ULONG_MAX, 2 },
+		{ BIT(48), ULONG_MAX, 2 },
+		{ ULONG_MAX - PAGE_SIZE + 1, ULONG_MAX, 2 },
+	};
+	/* IO pages smaller than CPU pages, too */
+	static const unsigned long pgsizes[KT_DOMAINS] = {
+		SZ_4K, SZ_2K | SZ_2M, SZ_4K,
+	};
+	struct kt_world *w = kt_world_create(test, 64, KT_SCATTERED, pgsizes);
+	unsigned int i, d;
+
+	KUNIT_EXPECT_EQ(test, w->iopt.reach, ULONG_MAX);
+	KUNIT_ASSERT_EQ(test, kt_world_attach(w, 0), 0);
+	KUNIT_ASSERT_EQ(test, kt_world_attach(w, 1), 0);
+	for (i = 0; i != ARRAY_SIZE(steps); i++) {
+		KUNIT_ASSERT_EQ(test, kt_world_map(w, i * PAGE_SIZE, steps[i].iova,
+						   PAGE_SIZE), 0);
+		KUNIT_EXPECT_EQ_MSG(test, w->iopt.reach, steps[i].reach, "step %u", i);
+		for (d = 0; d != 2; d++)
+			KUNIT_EXPECT_EQ_MSG(test, w->doms[d].nr_grows, steps[i].grows,
+					    "step %u", i);
+		kt_world_check(test, w);
+	}
+	kt_world_destroy(w);
+}
+
+/* A range that begins below the end of a level, and one at an IOVA of our choice */
+static void map_grows_across(struct kunit *test)
+{
+	struct kt_world *w = kt_world_create(test, 64, KT_CONTIGUOUS, large_pages);
+	struct iopt_map_args args = {
+		.alloc_iova = true,
+		.length = SZ_16K,
+		.prot = IOMMU_READ,
+	};
+	unsigned long unmapped;
+
+	KUNIT_ASSERT_EQ(test, kt_world_attach(w, 0), 0);
+	KUNIT_ASSERT_EQ(test, kt_world_map(w, 0, BIT(39) - SZ_8K, SZ_16K), 0);
+	KUNIT_EXPECT_EQ(test, w->doms[0].nr_grows, 1UL);
+	kt_world_check(test, w);
+
+	/* All that is free lies above what the second domain has levels for. */
+	KUNIT_ASSERT_EQ(test, iopt_unmap(&w->iopt, 0, ULONG_MAX, IOPT_UNMAP_NATIVE,
+					 &unmapped), 0);
+	kt_domain_set_aperture(&w->doms[1], BIT(39), BIT(57) - 1);
+	KUNIT_ASSERT_EQ(test, kt_world_attach(w, 1), 0);
+	KUNIT_EXPECT_EQ(test, w->doms[1].nr_grows, 0UL);
+	KUNIT_ASSERT_EQ(test, iopt_map_user_pages(&w->iopt, w->owner, IOMMUFD_ACCOUNT_MM,
+						  KT_UVA, &args), 0);
+	KUNIT_EXPECT_GE(test, args.iova, BIT(39));
+	KUNIT_EXPECT_EQ(test, w->doms[0].nr_grows, 1UL);
+	KUNIT_EXPECT_EQ(test, w->doms[1].nr_grows, 1UL);
+	kt_world_check(test, w);
+	kt_world_destroy(w);
+}
+
+/* Each domain in turn has no memory for one more level. */
+static void map_grow_fails(struct kunit *test)
+{
+	struct kt_world *w = kt_world_create(test, 64, KT_SCATTERED, small_pages);
+	unsigned int d;
+
+	KUNIT_ASSERT_EQ(test, kt_world_map(w, 0, SZ_1G, SZ_16K), 0);
+	KUNIT_ASSERT_EQ(test, kt_world_attach(w, 0), 0);
+	KUNIT_ASSERT_EQ(test, kt_world_attach(w, 1), 0);
+	for (d = 0; d != 2; d++) {
+		kt_domain_fail(&w->doms[d], 1, KT_FAULT_SILENT);
+		KUNIT_EXPECT_EQ(test, kt_world_map(w, 0, BIT(48), SZ_16K), -ENOMEM);
+		KUNIT_EXPECT_TRUE(test, w->doms[d].failed);
+		KUNIT_EXPECT_EQ(test, w->iopt.nr_areas, 1UL);
+		KUNIT_EXPECT_EQ(test, w->iopt.reach, BIT(39) - 1);
+		kt_world_check(test, w);
+	}
+	/* The first one has grown already. */
+	KUNIT_EXPECT_EQ(test, kt_world_map(w, 0, BIT(48), SZ_16K), 0);
+	KUNIT_EXPECT_EQ(test, w->doms[0].nr_grows, 1UL);
+	KUNIT_EXPECT_EQ(test, w->doms[1].nr_grows, 1UL);
+	KUNIT_EXPECT_EQ(test, w->iopt.reach, BIT(57) - 1);
+	kt_world_check(test, w);
+	kt_world_destroy(w);
+}
+
+/* A page of zeroes that stays is an error, and leads nowhere else. */
+static void map_grow_deaf(struct kunit *test)
+{
+	struct kt_world *w = kt_world_create(test, 64, KT_SCATTERED, small_pages);
+
+	KUNIT_ASSERT_EQ(test, kt_world_attach(w, 0), 0);
+	w->doms[0].deaf = true;
+	kt_expect_warnings(true);
+	KUNIT_EXPECT_EQ(test, kt_world_map(w, 0, BIT(39), SZ_16K), -EIO);
+	kt_expect_warnings(false);
+	KUNIT_EXPECT_EQ(test, kt_warnings(), 1U);
+	KUNIT_EXPECT_EQ(test, w->iopt.nr_areas, 0UL);
+	KUNIT_EXPECT_EQ(test, w->iopt.reach, BIT(39) - 1);
+	KUNIT_EXPECT_EQ(test, w->mem->total_pins, 0UL);
+	w->doms[0].deaf = false;
+	kt_domain_clear(&w->doms[0]);
+	kt_world_destroy(w);
+}
+
+/* A domain that comes has all levels that it needs; one that goes takes its reach along. */
+static void attach_grows(struct kunit *test)
+{
+	struct kt_world *w = kt_world_create(test, 64, KT_SCATTERED, small_pages);
+	unsigned long unmapped;
+
+	KUNIT_ASSERT_EQ(test, kt_world_map(w, 0, SZ_1G, SZ_16K), 0);
+	KUNIT_ASSERT_EQ(test, kt_world_map(w, SZ_16K, BIT(39), SZ_16K), 0);
+	kt_domain_fail(&w->doms[0], 1, KT_FAULT_HONEST);
+	KUNIT_EXPECT_EQ(test, kt_world_attach(w, 0), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, w->iopt.reach, ULONG_MAX);
+	kt_world_check(test, w);
+	KUNIT_ASSERT_EQ(test, kt_world_attach(w, 0), 0);
+	KUNIT_EXPECT_EQ(test, w->doms[0].nr_grows, 1UL);
+	KUNIT_EXPECT_EQ(test, w->iopt.reach, BIT(48) - 1);
+	kt_world_check(test, w);
+
+	KUNIT_ASSERT_EQ(test, iopt_unmap(&w->iopt, BIT(39), ULONG_MAX, IOPT_UNMAP_NATIVE,
+					 &unmapped), 0);
+	KUNIT_ASSERT_EQ(test, kt_world_attach(w, 1), 0);
+	KUNIT_EXPECT_EQ(test, w->doms[1].nr_grows, 0UL);
+	KUNIT_EXPECT_EQ(test, w->iopt.reach, BIT(39) - 1);
+	KUNIT_ASSERT_EQ(test, kt_world_map(w, SZ_16K, BIT(39), SZ_16K), 0);
+	KUNIT_EXPECT_EQ(test, w->doms[0].nr_grows, 1UL);
+	KUNIT_EXPECT_EQ(test, w->doms[1].nr_grows, 1UL);
+	kt_world_check(test, w);
+
+	KUNIT_ASSERT_EQ(test, iopt_unmap(&w->iopt, BIT(39), ULONG_MAX, IOPT_UNMAP_NATIVE,
+					 &unmapped), 0);
+	KUNIT_ASSERT_EQ(test, kt_world_attach(w, 2), 0);
+	KUNIT_EXPECT_EQ(test, w->iopt.reach, BIT(39) - 1);
+	kt_world_detach(w, 2);
+	KUNIT_EXPECT_EQ(test, w->iopt.reach, BIT(48) - 1);
+	kt_world_detach(w, 0);
+	kt_world_detach(w, 1);
+	KUNIT_EXPECT_EQ(test, w->iopt.reach, ULONG_MAX);
+	kt_world_check(test, w);
+	kt_world_destroy(w);
+}
+
+/* An aperture that comes before the lock is there again: nothing is mapped outside. */
+static void grow_outside(struct kunit *test)
+{
+	struct kt_world *w = kt_world_create(test, 64, KT_SCATTERED, small_pages);
+
+	kt_domain_set_aperture(&w->doms[0], 0, BIT(39) - 1);
+	KUNIT_ASSERT_EQ(test, kt_world_attach(w, 0), 0);
+	KUNIT_ASSERT_EQ(test, kt_world_attach(w, 1), 0);
+	KUNIT_EXPECT_EQ(test, iopt_grow(&w->iopt, BIT(39)), 0);
+	KUNIT_EXPECT_EQ(test, w->iopt.reach, BIT(39) - 1);
+	KUNIT_EXPECT_EQ(test, w->doms[0].nr_grows + w->doms[1].nr_grows, 0UL);
+	KUNIT_EXPECT_EQ(test, kt_world_map(w, 0, BIT(39), SZ_16K), -EINVAL);
+	kt_world_check(test, w);
+	kt_world_destroy(w);
+}
+
+/* ------------------------------------------------------------------ */
 /* What is refused, and what goes wrong */
 
 static void map_refuses(struct kunit *test)
@@ -669,6 +841,12 @@ static struct kunit_case io_pagetable_cases[] = {
 	KUNIT_CASE(sweep_allocations),
 	KUNIT_CASE(sweep_signals),
 	KUNIT_CASE(sweep_maps),
+	KUNIT_CASE(map_grows),
+	KUNIT_CASE(map_grows_across),
+	KUNIT_CASE(map_grow_fails),
+	KUNIT_CASE(map_grow_deaf),
+	KUNIT_CASE(attach_grows),
+	KUNIT_CASE(grow_outside),
 	KUNIT_CASE(map_refuses),
 	KUNIT_CASE(domain_refuses),
 	KUNIT_CASE(unmap_deaf),

@@ -796,7 +796,7 @@ static void unmap_low_end(struct kunit *test)
 
 static void unmap_faults(struct kunit *test)
 {
-	run_random(test, SZ_4K | SZ_2M | SZ_1G, ~0UL << 12, SZ_4K, SZ_1G - SZ_16M, true);
+	run_random(test, SZ_4K | SZ_2M | SZ_1G, ~0UL << 12, SZ_4K, BIT(39) - SZ_16M, true);
 }
 
 static void unmap_faults_2k(struct kunit *test)
