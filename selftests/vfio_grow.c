@@ -127,13 +127,22 @@ static bool unmap_round(int fd)
 
 /* ------------------------------------------------------------------ */
 
+/* A container with the group of the device, which nobody opens */
+static int open_fresh(int *group)
+{
+	int container = container_open();
+
+	*group = group_open(addr.group);
+	if (set_container(*group, container) || set_iommu(container, VFIO_TYPE1v2_IOMMU))
+		bail("VFIO_SET_IOMMU");
+	return container;
+}
+
 static bool quick_round(unsigned int n)
 {
-	int container = container_open(), group = group_open(addr.group);
+	int group, container = open_fresh(&group);
 	bool good;
 
-	if (set_container(group, container) || set_iommu(container, VFIO_TYPE1v2_IOMMU))
-		bail("VFIO_SET_IOMMU");
 	good = maps_round(container, n % 16);
 	good &= unmap_round(container);
 	close(group);
@@ -187,13 +196,11 @@ static bool dma_round(unsigned int n)
 /* The last IOVA that a group of this device may have */
 static uint64_t last_iova(void)
 {
-	int container = container_open(), group = group_open(addr.group);
 	struct vfio_iommu_type1_info_cap_iova_range *cap;
+	int group, container = open_fresh(&group);
 	struct vfio_iommu_type1_info *info;
 	uint64_t last;
 
-	if (set_container(group, container) || set_iommu(container, VFIO_TYPE1v2_IOMMU))
-		bail("VFIO_SET_IOMMU");
 	info = get_info(container, 4096);
 	cap = info ? (void *)find_cap(info, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE) : NULL;
 	if (!cap || !cap->nr_iovas)
