@@ -127,6 +127,8 @@ static void bound_destroy(struct iommufd_object *obj)
 	struct iommufd_device *idev =
 		container_of(obj, struct iommufd_device, obj);
 
+	if (idev->hw)
+		iommufd_iopf_remove(idev);
 	xa_destroy(&idev->pasids);
 	iommufd_hw_put(idev->hw);
 	group_put(idev->igroup);
@@ -161,6 +163,8 @@ static struct iommufd_device *device_bind(struct iommufd_ctx *ictx,
 		idev->dev = dev;
 		idev->hw = iommufd_hw_get(dev);
 	}
+	if (idev->hw)
+		iommufd_iopf_add(idev);
 	/* Its owner depends on it, or on what it is part of. */
 	idev->in_ctx = flags & IOMMUFD_BIND_IN_CTX;
 	if (idev->in_ctx)

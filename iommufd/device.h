@@ -40,6 +40,7 @@ struct iommufd_group {
  * @igroup: its group
  * @dev: the device, or NULL: bound as a group
  * @hw: what its IOMMU driver adds, with a reference, or NULL
+ * @reporter: with @hw, in the list of those that may report faults
  * @in_ctx: belongs to an object of the context, and holds no reference on that
  * @attached: attached to igroup->hwpt; igroup->lock
  * @iopf_users: attachments that want its page requests; igroup->lock
@@ -50,6 +51,7 @@ struct iommufd_device {
 	struct iommufd_group *igroup;
 	struct device *dev;
 	const struct iommufd_hw_ops *hw;
+	struct list_head reporter;
 	bool in_ctx;
 	bool attached;
 	unsigned int iopf_users;
@@ -68,6 +70,8 @@ static inline struct iommufd_device *iommufd_device_find(struct iommufd_ctx *ict
 			     container_of(obj, struct iommufd_device, obj);
 }
 
+void iommufd_iopf_add(struct iommufd_device *idev);
+void iommufd_iopf_remove(struct iommufd_device *idev);
 int iommufd_iopf_enable(struct iommufd_device *idev, struct iommufd_hwpt *hwpt);
 void iommufd_iopf_disable(struct iommufd_device *idev,
 			  struct iommufd_hwpt *hwpt);

@@ -9,6 +9,38 @@
 #include "device.h"
 #include "fault.h"
 
+static DEFINE_MUTEX(reporters_lock);
+static LIST_HEAD(reporters); /* iommufd_device.reporter; reporters_lock */
+
+/** iommufd_iopf_add() - Let a device be found when it reports a fault */
+void iommufd_iopf_add(struct iommufd_device *idev)
+{
+	mutex_lock(&reporters_lock);
+	list_add(&idev->reporter, &reporters);
+	mutex_unlock(&reporters_lock);
+}
+
+/** iommufd_iopf_remove() - Undo; waits for reports that are under way */
+void iommufd_iopf_remove(struct iommufd_device *idev)
+{
+	mutex_lock(&reporters_lock);
+	list_del(&idev->reporter);
+	mutex_unlock(&reporters_lock);
+}
+
+static struct iommufd_device *find_reporter(struct device *dev)
+{
+	struct iommufd_device *idev;
+
+	lockdep_assert_held(&reporters_lock);
+
+	list_for_each_entry(idev, &reporters, reporter) {
+		if (idev->dev == dev)
+			return idev;
+	}
+	return NULL;
+}
+
 static void source_init(struct iommufd_fault_source *source,
 			struct iommufd_device *idev, u32 pasid)
 {
@@ -100,8 +132,8 @@ static struct iommufd_hwpt *find_handler(struct iommufd_device *idev,
 	return hwpt;
 }
 
-int iommufd_device_report_fault(struct iommufd_device *idev,
-				const struct iommu_hwpt_pgfault *rec)
+static int report_fault(struct iommufd_device *idev,
+			const struct iommu_hwpt_pgfault *rec)
 {
 	struct iommufd_group *igroup = idev->igroup;
 	struct iommufd_fault_source source;
@@ -118,4 +150,24 @@ int iommufd_device_report_fault(struct iommufd_device *idev,
 	mutex_unlock(&igroup->lock);
 	return rc;
 }
-EXPORT_SYMBOL_NS_GPL(iommufd_device_report_fault, IOMMUFD);
+
+int iommufd_report_device_fault(struct device *dev,
+				const struct iommu_hwpt_pgfault *rec)
+{
+	struct iommufd_device *idev;
+	int rc = -ENODEV;
+
+	mutex_lock(&reporters_lock);
+	idev = find_reporter(dev);
+	if (idev)
+		rc = report_fault(idev, rec);
+	mutex_unlock(&reporters_lock);
+	return rc;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_report_device_fault, IOMMUFD);
+
+void iommufd_report_device_event(struct device *dev,
+				 const struct iommu_fault_unrecoverable *event)
+{
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_report_device_event, IOMMUFD);

@@ -37,8 +37,7 @@ struct mock_domain {
  * @dev: device of mock_bus
  * @iommu: what @dev->iommu points to
  * @flags: MOCK_FLAGS_DEVICE_*
- * @idev: for as long as it is bound.  Whoever guesses the id may look before it is
- *	set
+ * @idev: for as long as it is bound
  * @domain: that it is attached to; group's mutex
  * @pasids: domains by PASID; iommufd.ko makes one call at a time for a device
  * @fail_reserved: the next attempt to attach IOMMU_TEST_PASID_RESERVED fails; as

@@ -301,7 +301,7 @@ void mock_dev_destroy(struct mock_dev *mdev)
  * @mdev: bound device
  * @request: what it wants
  *
- * Return: 0, -EINVAL unknown permissions, or as iommufd_device_report_fault().
+ * Return: 0, -EINVAL unknown permissions, or as iommufd_report_device_fault().
  */
 int mock_dev_request_page(struct mock_dev *mdev,
 			  const struct mock_cmd_trigger_iopf *request)
@@ -313,8 +313,6 @@ int mock_dev_request_page(struct mock_dev *mdev,
 		.perm = request->perm,
 		.addr = request->addr,
 	};
-	/* Pairs with the end of bind_and_attach(). */
-	struct iommufd_device *idev = smp_load_acquire(&mdev->idev);
 	int rc;
 
 	if (request->perm & ~(IOMMU_PGFAULT_PERM_READ |
@@ -322,14 +320,12 @@ int mock_dev_request_page(struct mock_dev *mdev,
 			      IOMMU_PGFAULT_PERM_EXEC |
 			      IOMMU_PGFAULT_PERM_PRIV))
 		return -EINVAL;
-	if (!idev)
-		return -ENODEV;
 	if (request->pasid)
 		fault.flags |= IOMMU_PGFAULT_FLAGS_PASID_VALID;
 
 	/* First, as the answer may be quicker than this function. */
 	atomic_inc(&mdev->requests);
-	rc = iommufd_device_report_fault(idev, &fault);
+	rc = iommufd_report_device_fault(&mdev->dev, &fault);
 	if (rc)
 		atomic_dec(&mdev->requests);
 	return rc;

@@ -57,8 +57,7 @@ static int bind_and_attach(struct mock_call *call, struct mock_dev *mdev)
 		return rc;
 	}
 	arg->out_hwpt_id = pt_id;
-	/* Pairs with mock_dev_request_page(). */
-	smp_store_release(&mdev->idev, idev);
+	mdev->idev = idev;
 	return 0;
 }
 

@@ -19,6 +19,7 @@
 struct device;
 struct file;
 struct iommu_domain;
+struct iommu_fault_unrecoverable;
 struct iommu_group;
 struct iommu_hwpt_pgfault;
 struct iommu_ops;
@@ -186,8 +187,8 @@ void iommufd_device_pasid_detach(struct iommufd_device *idev, u32 pasid);
 struct iommufd_ctx *iommufd_device_to_ctx(struct iommufd_device *idev);
 
 /**
- * iommufd_device_report_fault() - Hand a page request to userspace
- * @idev: device that waits
+ * iommufd_report_device_fault() - Hand a page request to userspace
+ * @dev: device that waits; it was bound by iommufd_device_bind()
  * @fault: flags, pasid, grpid, perm, addr, length; the rest is filled in
  *
  * Goes to the fault queue of the HWPT that the PASID, or if that is not
@@ -199,8 +200,19 @@ struct iommufd_ctx *iommufd_device_to_ctx(struct iommufd_device *idev);
  * Return: 0; -ENODEV nobody handles it, -EBUSY the queue is full, -ENOMEM: then
  * the caller answers.
  */
-int iommufd_device_report_fault(struct iommufd_device *idev,
+int iommufd_report_device_fault(struct device *dev,
 				const struct iommu_hwpt_pgfault *fault);
+
+/**
+ * iommufd_report_device_event() - Tell userspace of a DMA that failed for good
+ * @dev: device, as for iommufd_report_device_fault()
+ * @event: what happened; flags, reason, pasid, perm, addr, fetch_addr
+ *
+ * Goes to the same queue if that is one of a VFIO container, else nowhere: fault
+ * queues of iommufd have no such records.  What does not fit is dropped and counted.
+ */
+void iommufd_report_device_event(struct device *dev,
+				 const struct iommu_fault_unrecoverable *event);
 
 /* ------------------------------------------------------------------ */
 /* IOMMU drivers that can do more than the iommu_ops of 6.1 */
@@ -251,6 +263,56 @@ int iommufd_copy_user_entry(void *dst, size_t size, size_t min_size,
 			    u32 index);
 
 /**
+ * enum iommufd_stage1_flags - flags of struct iommufd_stage1
+ * @IOMMUFD_STAGE1_SRE: privileged requests are allowed
+ * @IOMMUFD_STAGE1_EAFE: extended accessed bits are set
+ * @IOMMUFD_STAGE1_PCD: page-level cache disable
+ * @IOMMUFD_STAGE1_PWT: page-level write through
+ * @IOMMUFD_STAGE1_EMTE: the extended memory type is valid
+ * @IOMMUFD_STAGE1_WPE: privileged writes need a page to be writable, too
+ *
+ * All but the last one as IOMMU_SVA_VTD_GPASID_*.
+ */
+enum iommufd_stage1_flags {
+	IOMMUFD_STAGE1_SRE = 1 << 0,
+	IOMMUFD_STAGE1_EAFE = 1 << 1,
+	IOMMUFD_STAGE1_PCD = 1 << 2,
+	IOMMUFD_STAGE1_PWT = 1 << 3,
+	IOMMUFD_STAGE1_EMTE = 1 << 4,
+	IOMMUFD_STAGE1_WPE = 1 << 8,
+};
+
+/**
+ * struct iommufd_stage1 - a guest's page table, in the format of x86-64
+ * @pgd: its root, an address of stage 2; aligned to 4096 and within @addr_width
+ * @flags: of enum iommufd_stage1_flags
+ * @addr_width: 48 or 57: 4 or 5 levels
+ * @pat: page attribute table
+ * @emt: extended memory type, 0 to 7
+ */
+struct iommufd_stage1 {
+	u64 pgd;
+	u32 flags;
+	u32 addr_width;
+	u32 pat;
+	u32 emt;
+};
+
+/**
+ * struct iommufd_stage1_inv - what is to be invalidated of a stage 1
+ * @caches: IOMMU_CACHE_INV_TYPE_* of <linux/iommu_nesting.h>
+ * @leaf: what is cached of upper levels may stay
+ * @first: first address; not about the PASID cache
+ * @last: last address, inclusive
+ */
+struct iommufd_stage1_inv {
+	u8 caches;
+	bool leaf;
+	u64 first;
+	u64 last;
+};
+
+/**
  * iommufd_dirty_bitmap_set() - Note that IOVAs were written to
  * @bitmap: given to iommufd_hw_ops.read_dirty
  * @iova: first IOVA
@@ -275,6 +337,9 @@ void iommufd_dirty_bitmap_set(struct iommufd_dirty_bitmap *bitmap,
  *	IOMMU_DOMAIN_UNMANAGED; iommu_domain_free() frees it
  * @domain_alloc_nested: a stage-1 domain on top of @parent, which @domain_alloc
  *	made with IOMMU_HWPT_ALLOC_NEST_PARENT.  iommu_attach_group() attaches it
+ * @domain_alloc_stage1: the same for a page table of x86-64.  -EINVAL: flags that the
+ *	driver does not have
+ * @stage1_invalidate: of a domain that @domain_alloc_stage1 made; cannot fail
  * @set_dirty_tracking: of a domain made with IOMMU_HWPT_ALLOC_DIRTY_TRACKING
  * @read_dirty: call iommufd_dirty_bitmap_set() for each dirty IO page of the
  *	range, which may be mapped in parts only, and clean it if @clear
@@ -284,13 +349,13 @@ void iommufd_dirty_bitmap_set(struct iommufd_dirty_bitmap *bitmap,
  *	fail
  * @enable_iopf: the device's page requests are wanted from now on
  * @disable_iopf: undo
- * @page_response: answer a page request; @code: IOMMUFD_PAGE_RESP_*.  Must not
- *	sleep
+ * @page_response: answer a page request; @code: IOMMUFD_PAGE_RESP_*, or
+ *	IOMMU_PAGE_RESP_FAILURE from VFIO.  Must not sleep
  *
  * Nobody maps, unmaps, attaches or detaches while @set_dirty_tracking or
  * @read_dirty is called; @set_pasid is for the driver to lock against that.
  * @set_pasid, @enable_iopf, @disable_iopf and attaching must not wait for
- * iommufd_device_report_fault().
+ * iommufd_report_device_fault().
  *
  * All may sleep unless they say otherwise.  Only @owner, @iommu_ops,
  * @capabilities and @pasid_bits are mandatory; without one of the others its
@@ -308,6 +373,12 @@ struct iommufd_hw_ops {
 						    struct iommu_domain *parent,
 						    u32 flags,
 						    const struct iommufd_user_data *data);
+	struct iommu_domain *(*domain_alloc_stage1)(struct device *dev,
+						    struct iommu_domain *parent,
+						    u32 flags,
+						    const struct iommufd_stage1 *stage1);
+	void (*stage1_invalidate)(struct iommu_domain *domain,
+				  const struct iommufd_stage1_inv *inv);
 	int (*set_dirty_tracking)(struct iommu_domain *domain, bool enable);
 	int (*read_dirty)(struct iommu_domain *domain, unsigned long iova,
 			  unsigned long length, bool clear,

@@ -394,6 +394,37 @@ enum iommu_hwpt_data_type {
 };
 
 /**
+ * enum iommu_hwpt_vtd_s1_flags - flags of struct iommu_hwpt_vtd_s1
+ * @IOMMU_VTD_S1_SRE: privileged requests are allowed
+ * @IOMMU_VTD_S1_EAFE: extended accessed bits are set; no backend has it: EINVAL
+ * @IOMMU_VTD_S1_WPE: privileged writes need a page to be writable, too
+ */
+enum iommu_hwpt_vtd_s1_flags {
+	IOMMU_VTD_S1_SRE = 1 << 0,
+	IOMMU_VTD_S1_EAFE = 1 << 1,
+	IOMMU_VTD_S1_WPE = 1 << 2,
+};
+
+/**
+ * struct iommu_hwpt_vtd_s1 - data of type IOMMU_HWPT_DATA_VTD_S1
+ * @flags: of enum iommu_hwpt_vtd_s1_flags
+ * @pgtbl_addr: root of the page table, an IOVA of the parent's IOAS; aligned to 4096
+ *	and within @addr_width
+ * @addr_width: 48 or 57: 4 or 5 levels
+ * @__reserved: 0
+ *
+ * With the module parameter nesting=1 every IOMMU has it, for devices' requests
+ * without PASID: what the page table says is copied into a page table of the IOMMU.
+ * So entries that become present have to be invalidated, as those that change.
+ */
+struct iommu_hwpt_vtd_s1 {
+	__aligned_u64 flags;
+	__aligned_u64 pgtbl_addr;
+	__u32 addr_width;
+	__u32 __reserved;
+};
+
+/**
  * struct iommu_hwpt_alloc - ioctl(IOMMU_HWPT_ALLOC)
  * @size: sizeof(struct iommu_hwpt_alloc)
  * @flags: of enum iommufd_hwpt_alloc_flags
@@ -564,6 +595,39 @@ struct iommu_hwpt_get_dirty_bitmap {
 };
 #define IOMMU_HWPT_GET_DIRTY_BITMAP \
 	_IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_GET_DIRTY_BITMAP)
+
+/**
+ * enum iommu_hwpt_invalidate_data_type - entries of struct iommu_hwpt_invalidate
+ * @IOMMU_HWPT_INVALIDATE_DATA_VTD_S1: of HWPTs with data of IOMMU_HWPT_DATA_VTD_S1
+ */
+enum iommu_hwpt_invalidate_data_type {
+	IOMMU_HWPT_INVALIDATE_DATA_VTD_S1 = 0,
+};
+
+/**
+ * enum iommu_hwpt_vtd_s1_invalidate_flags - flags of an entry
+ * @IOMMU_VTD_INV_FLAGS_LEAF: what is cached of upper levels may stay
+ */
+enum iommu_hwpt_vtd_s1_invalidate_flags {
+	IOMMU_VTD_INV_FLAGS_LEAF = 1 << 0,
+};
+
+/**
+ * struct iommu_hwpt_vtd_s1_invalidate - an entry: some pages
+ * @addr: first address, aligned to 4096
+ * @npages: pages of 4096 bytes; U64_MAX with @addr 0: everything
+ * @flags: of enum iommu_hwpt_vtd_s1_invalidate_flags
+ * @__reserved: 0
+ *
+ * About the IOTLB and that of devices.  Errors: EINVAL alignment, 0 pages, beyond
+ * 2^64 - 1; EOPNOTSUPP flags, @__reserved.
+ */
+struct iommu_hwpt_vtd_s1_invalidate {
+	__aligned_u64 addr;
+	__aligned_u64 npages;
+	__u32 flags;
+	__u32 __reserved;
+};
 
 /**
  * struct iommu_hwpt_invalidate - ioctl(IOMMU_HWPT_INVALIDATE)
