@@ -5,6 +5,9 @@
  * stats: totals of the module, all 0 when nothing is open.
  * p2p: how often device memory that is mapped for DMA was revoked, came back, and
  *	did not, since the module was loaded.
+ * nesting: faults that no file of a container had a place for; entries of guests'
+ *	page tables that their shadows could not map (at least), and that stage 2 took
+ *	from them, since then.
  * contexts: each open file, its address spaces and page tables.
  */
 #include <linux/debugfs.h>
@@ -13,7 +16,10 @@
 #include <linux/seq_file.h>
 
 #include "debugfs.h"
+#include "fault.h"
 #include "hwpt.h"
+#include "pasid_set.h"
+#include "shadow.h"
 
 static struct dentry *debugfs_dir;
 /* Protects the list and keeps what is on it from being torn down. */
@@ -50,6 +56,8 @@ static int stats_show(struct seq_file *s, void *unused)
 	seq_printf(s, "pages %lu\n", iopt_pages_count_objects());
 	seq_printf(s, "pinned_pages %lu\n", iopt_pages_count_pinned());
 	seq_printf(s, "p2p_ranges %lu\n", pfnmap_count());
+	seq_printf(s, "pasids %lu\n", pasid_set_count());
+	seq_printf(s, "shadow_entries %lu\n", iommufd_shadow_count());
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
@@ -60,6 +68,15 @@ static int p2p_show(struct seq_file *s, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(p2p);
+
+static int nesting_show(struct seq_file *s, void *unused)
+{
+	seq_printf(s, "faults_lost %lu\n", iommufd_fault_count_lost());
+	seq_printf(s, "shadow_absent %lu\n", iommufd_shadow_count_absent());
+	seq_printf(s, "shadow_dropped %lu\n", iommufd_shadow_count_dropped());
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(nesting);
 
 static void show_ioas(struct seq_file *s, struct iommufd_ioas *ioas)
 {
@@ -120,6 +137,7 @@ void iommufd_debugfs_init(void)
 	debugfs_dir = debugfs_create_dir("iommufd", NULL);
 	debugfs_create_file("stats", 0400, debugfs_dir, NULL, &stats_fops);
 	debugfs_create_file("p2p", 0400, debugfs_dir, NULL, &p2p_fops);
+	debugfs_create_file("nesting", 0400, debugfs_dir, NULL, &nesting_fops);
 	debugfs_create_file("contexts", 0400, debugfs_dir, NULL,
 			    &contexts_fops);
 }

@@ -127,8 +127,6 @@ static void bound_destroy(struct iommufd_object *obj)
 	struct iommufd_device *idev =
 		container_of(obj, struct iommufd_device, obj);
 
-	if (idev->hw)
-		iommufd_iopf_remove(idev);
 	xa_destroy(&idev->pasids);
 	iommufd_hw_put(idev->hw);
 	group_put(idev->igroup);
@@ -163,8 +161,7 @@ static struct iommufd_device *device_bind(struct iommufd_ctx *ictx,
 		idev->dev = dev;
 		idev->hw = iommufd_hw_get(dev);
 	}
-	if (idev->hw)
-		iommufd_iopf_add(idev);
+
 	/* Its owner depends on it, or on what it is part of. */
 	idev->in_ctx = flags & IOMMUFD_BIND_IN_CTX;
 	if (idev->in_ctx)
@@ -173,6 +170,8 @@ static struct iommufd_device *device_bind(struct iommufd_ctx *ictx,
 		iommufd_ctx_get(ictx);
 	*id = obj->id;
 	iommufd_object_publish(obj);
+	if (idev->hw)
+		iommufd_iopf_add(idev);
 	return idev;
 }
 
@@ -206,6 +205,8 @@ void iommufd_device_unbind(struct iommufd_device *idev)
 
 	WARN_ON(idev->attached);
 	iommufd_device_drop_pasids(idev);
+	if (idev->hw)
+		iommufd_iopf_remove(idev);
 	if (in_ctx)
 		iommufd_object_release(&idev->obj);
 	iommufd_object_remove(&idev->obj);
@@ -299,7 +300,7 @@ static void target_take_hwpt(struct target *target, struct iommufd_hwpt *hwpt)
 {
 	struct iommufd_ctx *ictx = hwpt->obj.ictx;
 
-	target->ioas = hwpt->ioas;
+	*target = (struct target){ .ioas = hwpt->ioas };
 	xa_lock(&ictx->objects);
 	iommufd_object_use(&hwpt->ioas->obj);
 	if (hwpt->by_user) {
@@ -309,7 +310,6 @@ static void target_take_hwpt(struct target *target, struct iommufd_hwpt *hwpt)
 		target->auto_id = hwpt->obj.id;
 	}
 	xa_unlock(&ictx->objects);
-	iommufd_object_done(&hwpt->obj);
 }
 
 static int target_get(struct iommufd_ctx *ictx, u32 pt_id,
@@ -328,6 +328,7 @@ static int target_get(struct iommufd_ctx *ictx, u32 pt_id,
 	case IOMMUFD_OBJ_HWPT:
 		target_take_hwpt(target,
 				 container_of(obj, struct iommufd_hwpt, obj));
+		iommufd_object_done(obj);
 		return 0;
 	default:
 		iommufd_object_done(obj);
@@ -428,6 +429,7 @@ static void group_detach(struct iommufd_group *igroup)
 	struct iommufd_hwpt *hwpt = igroup->hwpt;
 
 	igroup->hwpt = NULL;
+	igroup->blocked = false;
 	iommufd_hwpt_leave(hwpt, igroup->group);
 	group_forget(igroup, hwpt, igroup->token);
 }
@@ -436,7 +438,11 @@ static bool target_fits(struct iommufd_device *idev,
 			const struct target *target)
 {
 	const struct iommufd_hwpt *hwpt = target->hwpt;
+	const struct iommufd_hwpt *old = idev->igroup->hwpt;
 
+	/* What binds PASIDs of a VFIO container does so for all of them. */
+	if ((hwpt && hwpt->container) || (old && old->container))
+		return true;
 	/* Page requests do not say which device of a group they are from. */
 	if (hwpt && hwpt->fault && idev->igroup->devices != 1)
 		return false;
@@ -505,6 +511,18 @@ void iommufd_device_detach(struct iommufd_device *idev)
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_detach, IOMMUFD);
 
+/* A group that has left its HWPT goes back, or its DMA stays blocked. */
+static int group_rejoin(struct iommufd_group *igroup)
+{
+	int rc = iommufd_hwpt_join(igroup->hwpt, igroup->group);
+
+	igroup->blocked = rc;
+	if (rc)
+		pr_err_ratelimited("group %d: its IOMMU driver does not take it back; its DMA is blocked\n",
+				   iommu_group_id(igroup->group));
+	return rc;
+}
+
 /*
  * The group leaves the one and joins the other.  If it cannot, it goes back; if
  * not even that works its DMA stays blocked, and detaching works as ever.
@@ -516,12 +534,9 @@ static int group_move(struct iommufd_group *igroup, struct target *target)
 
 	iommufd_hwpt_leave(old, igroup->group);
 	hwpt = group_attach(igroup, target, !old_token);
-	if (IS_ERR(hwpt)) {
-		if (iommufd_hwpt_join(old, igroup->group))
-			pr_err("group %d: its IOMMU driver does not take it back; its DMA is blocked\n",
-			       iommu_group_id(igroup->group));
-		return PTR_ERR(hwpt);
-	}
+	if (IS_ERR(hwpt))
+		return group_rejoin(igroup) ? -EIO : PTR_ERR(hwpt);
+	igroup->blocked = false;
 	igroup->hwpt = hwpt;
 	igroup->token = !old_token;
 	group_forget(igroup, old, old_token);
@@ -540,7 +555,7 @@ static int device_replace(struct iommufd_device *idev, struct target *target)
 	if (!idev->attached || !target_fits(idev, target))
 		return -EINVAL;
 	if (target_is(target, old))
-		return 0;
+		return igroup->blocked && group_rejoin(igroup) ? -EIO : 0;
 	if (target->hwpt) {
 		rc = iommufd_iopf_enable(idev, target->hwpt);
 		if (rc)
@@ -559,6 +574,30 @@ static int device_replace(struct iommufd_device *idev, struct target *target)
 			iommufd_iopf_leave(idev, old, 0);
 		iommufd_object_release(&old->obj);
 	}
+	return rc;
+}
+
+/**
+ * iommufd_device_move() - Attach the group of a device elsewhere in its IOAS
+ * @idev: attached device
+ * @hwpt: HWPT that does not go meanwhile
+ *
+ * DMA is blocked for a moment.
+ *
+ * Return: 0, or an error and it is where it was: as iommufd_hwpt_attach(); or -EIO:
+ * its DMA is blocked.
+ */
+int iommufd_device_move(struct iommufd_device *idev, struct iommufd_hwpt *hwpt)
+{
+	struct iommufd_group *igroup = idev->igroup;
+	struct target target;
+	int rc;
+
+	target_take_hwpt(&target, hwpt);
+	mutex_lock(&igroup->lock);
+	rc = device_replace(idev, &target);
+	mutex_unlock(&igroup->lock);
+	target_put(&target);
 	return rc;
 }
 

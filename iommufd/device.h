@@ -15,6 +15,7 @@
  * @owner_held: somebody else holds DMA ownership for us
  * @lock: protects all below; taken before the mutex of an IOAS
  * @hwpt: where the group is attached, or NULL
+ * @blocked: it is attached to nothing, as its IOMMU driver did not take it back
  * @attached: devices that are attached
  * @pasids: PASIDs of its devices that are attached
  * @token: which of @tokens owns the IOVAs that the group reserves where it is
@@ -28,6 +29,7 @@ struct iommufd_group {
 	bool owner_held;
 	struct mutex lock;
 	struct iommufd_hwpt *hwpt;
+	bool blocked;
 	unsigned int attached;
 	unsigned int pasids;
 	unsigned int token;
@@ -41,6 +43,8 @@ struct iommufd_group {
  * @dev: the device, or NULL: bound as a group
  * @hw: what its IOMMU driver adds, with a reference, or NULL
  * @reporter: with @hw, in the list of those that may report faults
+ * @events: queue of a VFIO container that wants to know of DMA that failed, or NULL;
+ *	igroup->lock
  * @in_ctx: belongs to an object of the context, and holds no reference on that
  * @attached: attached to igroup->hwpt; igroup->lock
  * @iopf_users: attachments that want its page requests; igroup->lock
@@ -52,6 +56,7 @@ struct iommufd_device {
 	struct device *dev;
 	const struct iommufd_hw_ops *hw;
 	struct list_head reporter;
+	struct iommufd_fault *events;
 	bool in_ctx;
 	bool attached;
 	unsigned int iopf_users;
@@ -78,6 +83,9 @@ void iommufd_iopf_disable(struct iommufd_device *idev,
 void iommufd_iopf_leave(struct iommufd_device *idev, struct iommufd_hwpt *hwpt,
 			u32 pasid);
 void iommufd_device_drop_pasids(struct iommufd_device *idev);
+int iommufd_device_set_pasid(struct iommufd_device *idev, u32 pasid,
+			     struct iommufd_hwpt *hwpt);
+int iommufd_device_move(struct iommufd_device *idev, struct iommufd_hwpt *hwpt);
 
 int iommufd_get_hw_info(struct iommufd_ucmd *ucmd);
 

@@ -5,7 +5,9 @@
 #include "object.h"
 
 struct device;
+struct iommu_fault_unrecoverable;
 struct iommu_hwpt_pgfault;
+struct iommu_nesting_fault_alloc;
 struct iommufd_fault;
 struct iommufd_hw_ops;
 struct iommufd_ucmd;
@@ -26,12 +28,22 @@ struct iommufd_fault_source {
 
 struct iommufd_fault *iommufd_fault_hold(struct iommufd_ctx *ictx, u32 id);
 void iommufd_fault_put(struct iommufd_fault *fault);
+void iommufd_fault_hold_again(struct iommufd_fault *fault);
 
 int iommufd_fault_report(struct iommufd_fault *fault,
 			 const struct iommufd_fault_source *source,
 			 const struct iommu_hwpt_pgfault *rec);
 void iommufd_fault_drop(struct iommufd_fault *fault,
 			const struct iommufd_fault_source *source);
+
+void iommufd_fault_report_event(struct iommufd_fault *fault,
+				const struct iommu_fault_unrecoverable *event);
+unsigned long iommufd_fault_count_lost(void);
+
+struct iommufd_fault *iommufd_fault_new_vfio(struct iommufd_ctx *ictx);
+void iommufd_fault_put_vfio(struct iommufd_fault *fault);
+int iommufd_fault_open_vfio(struct iommufd_fault *fault,
+			    struct iommu_nesting_fault_alloc __user *ucmd);
 
 int iommufd_fault_alloc(struct iommufd_ucmd *ucmd);
 

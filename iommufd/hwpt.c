@@ -18,10 +18,12 @@
 
 #include "fault.h"
 #include "hwpt.h"
+#include "shadow.h"
 
 #define DETACH_TRIES 3
 
 bool iommufd_share_domains = true;
+bool iommufd_nesting;
 
 /* Stop showing the IOAS. */
 static void hwpt_empty(struct iommufd_hwpt *hwpt)
@@ -67,6 +69,8 @@ static void hwpt_destroy(struct iommufd_object *obj)
 		mutex_unlock(&hwpt->ioas->mutex);
 	}
 	domain_free(hwpt);
+	if (hwpt->shadow)
+		iommufd_shadow_free(hwpt->shadow);
 	if (hwpt->fault)
 		iommufd_fault_put(hwpt->fault);
 	iommufd_object_release(hwpt->parent ? &hwpt->parent->obj :
@@ -208,6 +212,106 @@ struct iommufd_hwpt *iommufd_hwpt_new_of(struct iommufd_ioas *ioas,
 	return hwpt;
 }
 
+/**
+ * iommufd_stage1_check() - Are the numbers of a page table those of one?
+ * @stage1: from userspace
+ *
+ * Return: 0 or -EINVAL.
+ */
+int iommufd_stage1_check(const struct iommufd_stage1 *stage1)
+{
+	if ((stage1->addr_width != 48 && stage1->addr_width != 57) ||
+	    stage1->pgd % IOMMU_STAGE1_PAGE ||
+	    stage1->pgd >> stage1->addr_width ||
+	    stage1->emt > 7)
+		return -EINVAL;
+	return 0;
+}
+
+/* A shadow on a domain that drivers of 6.1 make when a group comes */
+static struct iommufd_hwpt *new_shadow(struct iommufd_hwpt *parent, u32 flags,
+				       const struct iommufd_stage1 *stage1)
+{
+	struct iommufd_shadow *shadow;
+	struct iommufd_object *obj;
+	struct iommufd_hwpt *hwpt;
+
+	if (flags)
+		return ERR_PTR(-EOPNOTSUPP);
+	/* Privileged requests, which it lets through, come with PASIDs only. */
+	if (stage1->flags & ~(IOMMUFD_STAGE1_SRE | IOMMUFD_STAGE1_WPE))
+		return ERR_PTR(-EINVAL);
+	obj = iommufd_object_alloc(parent->obj.ictx, sizeof(*hwpt),
+				   &by_user_ops);
+	if (IS_ERR(obj))
+		return ERR_CAST(obj);
+	hwpt = hwpt_init(obj, parent->ioas, parent);
+	hwpt->iommu_ops = parent->iommu_ops;
+	shadow = iommufd_shadow_alloc(&parent->ioas->iopt, &hwpt->idomain,
+				      stage1);
+	if (IS_ERR(shadow)) {
+		iommufd_hwpt_abort(hwpt);
+		return ERR_CAST(shadow);
+	}
+	hwpt->shadow = shadow;
+	return hwpt;
+}
+
+/**
+ * iommufd_hwpt_new_stage1() - Make a nested HWPT that shows a guest's page table
+ * @parent: stage 2
+ * @dev: a device of @parent's IOMMU driver; looked at if that has operations
+ * @flags: IOMMU_HWPT_ALLOC_PASID
+ * @stage1: the page table
+ *
+ * Return: the HWPT, which is still to be published, or an ERR_PTR(): -EOPNOTSUPP the
+ * IOMMU has no such HWPTs; -EINVAL no such @stage1; -ENOMEM.
+ */
+struct iommufd_hwpt *iommufd_hwpt_new_stage1(struct iommufd_hwpt *parent,
+					     struct device *dev, u32 flags,
+					     const struct iommufd_stage1 *stage1)
+{
+	const struct iommufd_hw_ops *hw = dev ? iommufd_hw_get(dev) : NULL;
+	struct iommu_domain *domain;
+	struct iommufd_hwpt *hwpt;
+
+	if (!hw) {
+		hwpt = new_shadow(parent, flags, stage1);
+	} else if (!hw->domain_alloc_stage1 || !hw->stage1_invalidate) {
+		iommufd_hw_put(hw);
+		return ERR_PTR(-EOPNOTSUPP);
+	} else {
+		domain = hw->domain_alloc_stage1(dev, parent->idomain.domain,
+						 flags, stage1);
+		if (IS_ERR(domain)) {
+			iommufd_hw_put(hw);
+			return ERR_CAST(domain);
+		}
+		hwpt = iommufd_hwpt_new_of(parent->ioas, parent, hw, domain);
+	}
+	if (!IS_ERR(hwpt)) {
+		hwpt->stage1 = true;
+		hwpt->flags = flags;
+	}
+	return hwpt;
+}
+
+/**
+ * iommufd_hwpt_stage1_invalidate() - A guest's page table has changed
+ * @hwpt: HWPT with stage1
+ * @inv: where
+ *
+ * Context: may sleep; takes no lock of the IOAS.
+ */
+void iommufd_hwpt_stage1_invalidate(struct iommufd_hwpt *hwpt,
+				    const struct iommufd_stage1_inv *inv)
+{
+	if (hwpt->shadow)
+		iommufd_shadow_invalidate(hwpt->shadow, inv);
+	else
+		hwpt->hw->stage1_invalidate(hwpt->idomain.domain, inv);
+}
+
 /** iommufd_hwpt_abort() - Free an HWPT that was never published */
 void iommufd_hwpt_abort(struct iommufd_hwpt *hwpt)
 {
@@ -246,7 +350,8 @@ static void detach_group(struct iommufd_hwpt *hwpt, struct iommu_group *group)
 /* What is mapped for the devices of an HWPT is mapped in there. */
 static struct iopt_domain *shown_domain(struct iommufd_hwpt *hwpt)
 {
-	return hwpt->parent ? &hwpt->parent->idomain : &hwpt->idomain;
+	return hwpt->parent && !hwpt->shadow ? &hwpt->parent->idomain :
+					       &hwpt->idomain;
 }
 
 /**
@@ -473,6 +578,67 @@ static int show_to(struct iommufd_hwpt *hwpt, const struct iommufd_joiner *who)
 	return rc;
 }
 
+/*
+ * Count a group as one of the parent's, which then pins all there is.  A group has to
+ * be attached to make a domain that is not there yet.
+ */
+static int attach_parent(struct iommufd_hwpt *parent,
+			 const struct iommufd_joiner *who)
+{
+	int rc;
+
+	if (parent->filled) {
+		rc = reserve_aperture(parent, who->owner);
+		if (rc)
+			return rc;
+		parent->groups++;
+		if (parent->by_user)
+			iommufd_object_hold(&parent->obj);
+		return 0;
+	}
+	rc = iommufd_hwpt_attach(parent, who);
+	if (!rc)
+		iommufd_hwpt_leave(parent, who->group);
+	return rc;
+}
+
+static int attach_shadow(struct iommufd_hwpt *hwpt,
+			 const struct iommufd_joiner *who)
+{
+	int rc;
+
+	rc = attach_parent(hwpt->parent, who);
+	if (rc)
+		return rc;
+	if (!hwpt->idomain.domain)
+		rc = domain_make(hwpt, who->group);
+	if (rc)
+		goto err_put;
+	rc = iommufd_hwpt_join(hwpt, who->group);
+	if (rc)
+		goto err_free;
+	if (!hwpt->groups) {
+		settle_coherency(hwpt);
+		rc = get_msi_cookie(hwpt, who);
+		if (!rc)
+			rc = iommufd_shadow_fill(hwpt->shadow);
+	}
+	if (rc)
+		goto err_leave;
+	hwpt->groups++;
+	iommufd_object_hold(&hwpt->obj);
+	return 0;
+
+err_leave:
+	iommufd_hwpt_leave(hwpt, who->group);
+err_free:
+	if (!hwpt->groups)
+		domain_free(hwpt);
+err_put:
+	iommufd_hwpt_put_group(hwpt->parent);
+	return rc;
+}
+
 /**
  * iommufd_hwpt_attach() - Connect an IOMMU group to an HWPT
  * @hwpt: HWPT, held, with the mutex of its IOAS held
@@ -493,6 +659,8 @@ int iommufd_hwpt_attach(struct iommufd_hwpt *hwpt,
 	if (iommu_group_for_each_dev(who->group, (void *)hwpt->iommu_ops,
 				     has_other_ops))
 		return -EINVAL;
+	if (hwpt->shadow)
+		return attach_shadow(hwpt, who);
 	if (!hwpt->idomain.domain)
 		rc = domain_make(hwpt, who->group);
 	if (rc)
@@ -524,9 +692,13 @@ err_free:
  */
 void iommufd_hwpt_put_group(struct iommufd_hwpt *hwpt)
 {
+	struct iommufd_hwpt *parent = hwpt->shadow ? hwpt->parent : NULL;
+
 	lockdep_assert_held(&hwpt->ioas->mutex);
 
 	hwpt->groups--;
+	if (!hwpt->groups && hwpt->shadow)
+		iommufd_shadow_empty(hwpt->shadow);
 	if (!hwpt->groups && !hwpt->hw) {
 		hwpt_empty(hwpt);
 		/* Of one that goes, a call may still look at the domain. */
@@ -537,4 +709,27 @@ void iommufd_hwpt_put_group(struct iommufd_hwpt *hwpt)
 		iommufd_object_release(&hwpt->obj);
 	else if (!hwpt->groups)
 		iommufd_object_remove(&hwpt->obj);
+	if (parent)
+		iommufd_hwpt_put_group(parent);
+}
+
+/**
+ * iommufd_hwpt_keep() - Have an HWPT that made itself stay without a group
+ * @hwpt: HWPT with a group
+ */
+void iommufd_hwpt_keep(struct iommufd_hwpt *hwpt)
+{
+	mutex_lock(&hwpt->ioas->mutex);
+	hwpt->groups++;
+	mutex_unlock(&hwpt->ioas->mutex);
+}
+
+/** iommufd_hwpt_unkeep() - Undo iommufd_hwpt_keep() */
+void iommufd_hwpt_unkeep(struct iommufd_hwpt *hwpt)
+{
+	struct iommufd_ioas *ioas = hwpt->ioas;
+
+	mutex_lock(&ioas->mutex);
+	iommufd_hwpt_put_group(hwpt);
+	mutex_unlock(&ioas->mutex);
 }

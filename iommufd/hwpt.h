@@ -8,8 +8,12 @@
 struct iommu_group;
 struct iommu_ops;
 struct iommufd_fault;
+struct iommufd_shadow;
+struct iommufd_stage1;
+struct iommufd_stage1_inv;
 
 extern bool iommufd_share_domains;
+extern bool iommufd_nesting;
 
 /**
  * struct iommufd_hwpt - an IOMMU domain that shows an IOAS, or a nested one
@@ -30,8 +34,14 @@ extern bool iommufd_share_domains;
  * @filled: shows what is mapped; ioas->mutex
  * @enforce_cache_coherency: DMA cannot ask to bypass the CPU caches
  * @dirty_tracking: is on; iopt.domains_rwsem for writing
+ * @stage1: nested, and shows a page table in the format of x86-64
+ * @shadow: with @stage1: how @idomain shows it, or NULL: the IOMMU walks it
+ * @container: made by an ioctl of a VFIO container, which has no id for it
  * @stuck: a group did not come off the domain, which must not be freed then;
  *	only ever set, by who attaches or detaches
+ *
+ * Groups of an HWPT with a shadow are, in @groups, those of its parent, too: that shows
+ * the IOAS as long, so that all of it stays pinned, and takes them back quickly.
  *
  * A domain that @hw made is filled as long as it exists.  What drivers of 6.1
  * make is not settled before a group is attached, and may be scarce: for userspace,
@@ -52,6 +62,9 @@ struct iommufd_hwpt {
 	bool filled;
 	bool enforce_cache_coherency;
 	bool dirty_tracking;
+	bool stage1;
+	struct iommufd_shadow *shadow;
+	bool container;
 	bool stuck;
 };
 
@@ -93,6 +106,17 @@ struct iommufd_hwpt *iommufd_hwpt_new_of(struct iommufd_ioas *ioas,
 					 struct iommufd_hwpt *parent,
 					 const struct iommufd_hw_ops *hw,
 					 struct iommu_domain *domain);
+/* The smallest page of a stage 1 */
+#define IOMMU_STAGE1_PAGE 4096
+
+int iommufd_stage1_check(const struct iommufd_stage1 *stage1);
+struct iommufd_hwpt *iommufd_hwpt_new_stage1(struct iommufd_hwpt *parent,
+					     struct device *dev, u32 flags,
+					     const struct iommufd_stage1 *stage1);
+void iommufd_hwpt_stage1_invalidate(struct iommufd_hwpt *hwpt,
+				    const struct iommufd_stage1_inv *inv);
+void iommufd_hwpt_keep(struct iommufd_hwpt *hwpt);
+void iommufd_hwpt_unkeep(struct iommufd_hwpt *hwpt);
 int iommufd_hwpt_fill_new(struct iommufd_hwpt *hwpt);
 void iommufd_hwpt_abort(struct iommufd_hwpt *hwpt);
 

@@ -5,8 +5,11 @@
  */
 #include <linux/iommu.h>
 #include <linux/module.h>
+#include <linux/overflow.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <uapi/linux/iommu_nesting.h>
 #include <uapi/linux/iommufd.h>
 
 #include "device.h"
@@ -37,6 +40,9 @@ static struct iommufd_hwpt *new_paging(struct iommufd_device *idev,
 	    (flags & IOMMU_HWPT_ALLOC_NEST_PARENT))
 		return ERR_PTR(-EOPNOTSUPP);
 	if (!hw || !hw->domain_alloc) {
+		/* A shadow can be on top of any. */
+		if (!hw && READ_ONCE(iommufd_nesting))
+			flags &= ~IOMMU_HWPT_ALLOC_NEST_PARENT;
 		if (flags || data->len)
 			return ERR_PTR(-EOPNOTSUPP);
 		return iommufd_hwpt_new(ioas, idev->igroup->group);
@@ -53,6 +59,50 @@ static struct iommufd_hwpt *new_paging(struct iommufd_device *idev,
 	return iommufd_hwpt_new_of(ioas, NULL, hw_get(idev), domain);
 }
 
+static int get_vtd_s1(const struct iommufd_user_data *data,
+		      struct iommufd_stage1 *stage1)
+{
+	struct iommu_hwpt_vtd_s1 vtd;
+	int rc;
+
+	rc = iommufd_copy_user_data(&vtd, sizeof(vtd), sizeof(vtd), data,
+				    IOMMU_HWPT_DATA_VTD_S1);
+	if (rc)
+		return rc;
+	if (vtd.__reserved ||
+	    vtd.flags & ~(u64)(IOMMU_VTD_S1_SRE | IOMMU_VTD_S1_EAFE |
+			       IOMMU_VTD_S1_WPE))
+		return -EOPNOTSUPP;
+	*stage1 = (struct iommufd_stage1){
+		.pgd = vtd.pgtbl_addr,
+		.addr_width = vtd.addr_width,
+	};
+	if (vtd.flags & IOMMU_VTD_S1_SRE)
+		stage1->flags |= IOMMUFD_STAGE1_SRE;
+	if (vtd.flags & IOMMU_VTD_S1_EAFE)
+		stage1->flags |= IOMMUFD_STAGE1_EAFE;
+	if (vtd.flags & IOMMU_VTD_S1_WPE)
+		stage1->flags |= IOMMUFD_STAGE1_WPE;
+	return iommufd_stage1_check(stage1);
+}
+
+static struct iommufd_hwpt *new_vtd_s1(struct iommufd_device *idev,
+				       struct iommufd_hwpt *parent, u32 flags,
+				       const struct iommufd_user_data *data)
+{
+	struct iommufd_stage1 stage1;
+	int rc;
+
+	if (!idev->hw && !READ_ONCE(iommufd_nesting))
+		return ERR_PTR(-EOPNOTSUPP);
+	rc = get_vtd_s1(data, &stage1);
+	if (rc)
+		return ERR_PTR(rc);
+	return iommufd_hwpt_new_stage1(parent, idev->hw ? idev->dev : NULL,
+				       flags & ~IOMMU_HWPT_FAULT_ID_VALID,
+				       &stage1);
+}
+
 static struct iommufd_hwpt *new_nested(struct iommufd_device *idev,
 				       struct iommufd_hwpt *parent, u32 flags,
 				       const struct iommufd_user_data *data)
@@ -61,11 +111,15 @@ static struct iommufd_hwpt *new_nested(struct iommufd_device *idev,
 	const struct iommufd_hw_ops *hw = idev->hw;
 	struct iommu_domain *domain;
 
-	if ((flags & ~valid) || !data->len || !hw || !hw->domain_alloc_nested)
+	if ((flags & ~valid) || !data->len)
 		return ERR_PTR(-EOPNOTSUPP);
 	if (!(parent->flags & IOMMU_HWPT_ALLOC_NEST_PARENT) ||
 	    parent->hw != hw)
 		return ERR_PTR(-EINVAL);
+	if (data->type == IOMMU_HWPT_DATA_VTD_S1)
+		return new_vtd_s1(idev, parent, flags, data);
+	if (!hw || !hw->domain_alloc_nested)
+		return ERR_PTR(-EOPNOTSUPP);
 
 	domain = hw->domain_alloc_nested(idev->dev, parent->idomain.domain,
 					 flags & ~IOMMU_HWPT_FAULT_ID_VALID,
@@ -188,6 +242,59 @@ int iommufd_hwpt_alloc(struct iommufd_ucmd *ucmd)
 	return rc;
 }
 
+static int invalidate_vtd_s1(struct iommufd_hwpt *hwpt,
+			     const struct iommu_hwpt_vtd_s1_invalidate *vtd)
+{
+	struct iommufd_stage1_inv inv = {
+		.caches = IOMMU_CACHE_INV_TYPE_IOTLB |
+			  IOMMU_CACHE_INV_TYPE_DEV_IOTLB,
+		.leaf = vtd->flags & IOMMU_VTD_INV_FLAGS_LEAF,
+		.first = vtd->addr,
+	};
+	u64 bytes;
+
+	if (vtd->__reserved || vtd->flags & ~IOMMU_VTD_INV_FLAGS_LEAF)
+		return -EOPNOTSUPP;
+	if (vtd->addr % IOMMU_STAGE1_PAGE || !vtd->npages)
+		return -EINVAL;
+	if (!vtd->addr && vtd->npages == U64_MAX)
+		inv.last = U64_MAX;
+	else if (check_mul_overflow(vtd->npages, (u64)IOMMU_STAGE1_PAGE,
+				    &bytes) ||
+		 check_add_overflow(vtd->addr, bytes - 1, &inv.last))
+		return -EINVAL;
+	iommufd_hwpt_stage1_invalidate(hwpt, &inv);
+	return 0;
+}
+
+static int invalidate_stage1(struct iommufd_hwpt *hwpt,
+			     struct iommufd_user_array *array)
+{
+	struct iommu_hwpt_vtd_s1_invalidate vtd;
+	u32 num = array->entry_num, i;
+	int rc = 0;
+
+	array->entry_num = 0;
+	/* No entries at all is a question for the type. */
+	if (array->type != IOMMU_HWPT_INVALIDATE_DATA_VTD_S1)
+		return -EINVAL;
+	for (i = 0; i != num; i++) {
+		array->entry_num = num;
+		rc = -EINTR;
+		if (!fatal_signal_pending(current))
+			rc = iommufd_copy_user_entry(&vtd, sizeof(vtd),
+						     sizeof(vtd), array,
+						     array->type, i);
+		if (!rc)
+			rc = invalidate_vtd_s1(hwpt, &vtd);
+		if (rc)
+			break;
+		cond_resched();
+	}
+	array->entry_num = i;
+	return rc;
+}
+
 static int hwpt_invalidate(struct iommufd_ctx *ictx,
 			   struct iommu_hwpt_invalidate *cmd)
 {
@@ -213,7 +320,10 @@ static int hwpt_invalidate(struct iommufd_ctx *ictx,
 	hwpt = container_of(obj, struct iommufd_hwpt, obj);
 	if (obj->ops->type == IOMMUFD_OBJ_HWPT && hwpt->parent) {
 		rc = -EOPNOTSUPP;
-		if (hwpt->hw->cache_invalidate) {
+		if (hwpt->stage1) {
+			rc = invalidate_stage1(hwpt, &array);
+			cmd->entry_num = array.entry_num;
+		} else if (hwpt->hw->cache_invalidate) {
 			rc = hwpt->hw->cache_invalidate(hwpt->idomain.domain,
 							&array);
 			cmd->entry_num = array.entry_num;

@@ -49,6 +49,7 @@ void iopt_init_table(struct io_pagetable *iopt)
 	init_waitqueue_head(&iopt->wait);
 	init_rwsem(&iopt->access_rwsem);
 	INIT_LIST_HEAD(&iopt->accesses);
+	INIT_LIST_HEAD(&iopt->watchers);
 	mutex_init(&iopt->page_pins_lock);
 	xa_init_flags(&iopt->page_pins, XA_FLAGS_ACCOUNT);
 }
@@ -63,6 +64,7 @@ void iopt_destroy_table(struct io_pagetable *iopt)
 	WARN_ON(!RB_EMPTY_ROOT(&iopt->reserved.rb_root));
 	WARN_ON(!list_empty(&iopt->domains));
 	WARN_ON(!list_empty(&iopt->accesses));
+	WARN_ON(!list_empty(&iopt->watchers));
 	WARN_ON(!xa_empty(&iopt->page_pins));
 	mutex_destroy(&iopt->page_pins_lock);
 	iopt_free_allowed(&iopt->allowed);
@@ -940,6 +942,8 @@ int iopt_unmap(struct io_pagetable *iopt, unsigned long first,
 		*unmapped = 0;
 		goto out_unlock;
 	}
+	if (!list_empty(&iopt->watchers))
+		iopt_tell_watchers(iopt, chain);
 	chain_unfill(iopt, chain, NULL);
 	if (!xa_empty(&iopt->page_pins))
 		chain_clean(iopt, chain);
@@ -1045,6 +1049,8 @@ static void cut_do(struct io_pagetable *iopt, struct iopt_cut *cut)
 	upper->page_offset = offset % PAGE_SIZE;
 	upper->prot = area->prot;
 	upper->compat = area->compat;
+	upper->through = area->through;
+	upper->tables = area->tables;
 	upper->state = area->state;
 	area->node.last = cut->iova - 1;
 	if (!list_empty(&iopt->domains))

@@ -38,6 +38,9 @@ enum iopt_area_state {
  * @prot: IOMMU_READ, IOMMU_WRITE, IOMMU_CACHE
  * @state: of enum iopt_area_state; iova_rwsem
  * @compat: made by a VFIO ioctl
+ * @through: watchers have mapped something through it; only ever set, with
+ *	iova_rwsem held, while LIVE
+ * @tables: the same for page tables that were read from it
  * @num_accesses: pins of in-kernel users; raised under iova_rwsem, only while
  *	LIVE
  * @next: links areas that are made or unmapped together
@@ -50,6 +53,8 @@ struct iopt_area {
 	int prot;
 	u8 state;
 	bool compat;
+	bool through;
+	bool tables;
 	atomic_t num_accesses;
 	struct iopt_area *next;
 };
@@ -81,6 +86,19 @@ struct iopt_access {
 };
 
 /**
+ * struct iopt_watcher - maps through an io_pagetable into a domain of its own
+ * @item: in io_pagetable.watchers
+ * @unmap: areas of the range are DYING: drop what was mapped through them; others
+ *	in it may be LIVE.  @tables: page tables were read from some of them.  Called
+ *	with domains_rwsem and access_rwsem held for reading; cannot fail
+ */
+struct iopt_watcher {
+	struct list_head item;
+	void (*unmap)(struct iopt_watcher *watcher, unsigned long first,
+		      unsigned long last, bool tables);
+};
+
+/**
  * struct io_pagetable - an IO address space
  * @domains_rwsem: protects @domains and which groups are attached to them;
  *	whoever changes what is mapped holds it for reading, so that a domain or
@@ -104,15 +122,17 @@ struct iopt_access {
  * @frozen: no map may begin while this is not 0
  * @nr_waiters: threads in @wait
  * @wait: for an area to leave PENDING or DYING, or to lose its last access
- * @access_rwsem: protects @accesses
+ * @access_rwsem: protects @accesses and @watchers
  * @accesses: of struct iopt_access
+ * @watchers: of struct iopt_watcher
  *
  * @page_pins_lock: protects @page_pins and @track_dirty
  * @page_pins: by IOVA in pages, see iopt_page_pins.c
  * @track_dirty: VFIO's dirty pages are tracked
  *
- * Lock order: domains_rwsem, access_rwsem, iova_rwsem, iopt_pages.mutex, then
- * mmap_lock of the owner; page_pins_lock is taken inside all of them.
+ * Lock order: domains_rwsem, access_rwsem, that of a watcher, iova_rwsem,
+ * iopt_pages.mutex, then mmap_lock of the owner; page_pins_lock is taken inside all
+ * of them.
  */
 struct io_pagetable {
 	struct rw_semaphore domains_rwsem;
@@ -137,6 +157,7 @@ struct io_pagetable {
 
 	struct rw_semaphore access_rwsem;
 	struct list_head accesses;
+	struct list_head watchers;
 
 	struct mutex page_pins_lock;
 	struct xarray page_pins;
@@ -324,6 +345,41 @@ void iopt_access_unpin(struct io_pagetable *iopt, unsigned long iova,
 		       unsigned long length);
 int iopt_access_rw(struct io_pagetable *iopt, unsigned long iova, void *data,
 		   size_t length, bool write);
+
+/* iopt_through.c: what is mapped through an io_pagetable, into another domain */
+
+/**
+ * struct iopt_through - IOVAs of another domain and what they lead to
+ * @gpa: first IOVA of the io_pagetable; a multiple of PAGE_SIZE, as @iova and @length
+ * @iova: first IOVA of the domain
+ * @length: bytes, not 0; nothing of what it makes overflows
+ * @prot: IOMMU_READ, IOMMU_WRITE; out: those that the area has, too
+ * @max_io_page: an IO page is never larger
+ * @max_entries: more IO pages than that are -ENOSPC
+ * @entries: out: number of IO pages, or more
+ */
+struct iopt_through {
+	unsigned long gpa;
+	unsigned long iova;
+	unsigned long length;
+	int prot;
+	unsigned long max_io_page;
+	unsigned long max_entries;
+	unsigned long entries;
+};
+
+void iopt_add_watcher(struct io_pagetable *iopt, struct iopt_watcher *watcher);
+void iopt_remove_watcher(struct io_pagetable *iopt,
+			 struct iopt_watcher *watcher);
+bool iopt_through_part(struct io_pagetable *iopt, struct iopt_domain *idomain,
+		       struct iopt_through *part);
+int iopt_through_map(struct io_pagetable *iopt, struct iopt_domain *idomain,
+		     struct iopt_through *part);
+int iopt_through_prot(struct io_pagetable *iopt, unsigned long gpa);
+bool iopt_through_live(struct io_pagetable *iopt, unsigned long gpa,
+		       unsigned long last);
+void iopt_through_leak(struct io_pagetable *iopt, unsigned long gpa);
+int iopt_through_read(struct io_pagetable *iopt, unsigned long gpa, void *table);
 
 /* iopt_dirty.c: what may have been written to */
 

@@ -2,6 +2,7 @@
 /*
  * Page requests of devices: which HWPT's fault queue they go to.
  */
+#include <linux/iommu.h>
 #include <linux/iommufd.h>
 #include <linux/module.h>
 #include <uapi/linux/iommufd.h>
@@ -9,36 +10,44 @@
 #include "device.h"
 #include "fault.h"
 
-static DEFINE_MUTEX(reporters_lock);
+static DEFINE_SPINLOCK(reporters_lock);
 static LIST_HEAD(reporters); /* iommufd_device.reporter; reporters_lock */
 
 /** iommufd_iopf_add() - Let a device be found when it reports a fault */
 void iommufd_iopf_add(struct iommufd_device *idev)
 {
-	mutex_lock(&reporters_lock);
+	spin_lock(&reporters_lock);
 	list_add(&idev->reporter, &reporters);
-	mutex_unlock(&reporters_lock);
+	spin_unlock(&reporters_lock);
 }
 
-/** iommufd_iopf_remove() - Undo; waits for reports that are under way */
+/** iommufd_iopf_remove() - Undo; reports that are under way have it in use */
 void iommufd_iopf_remove(struct iommufd_device *idev)
 {
-	mutex_lock(&reporters_lock);
+	spin_lock(&reporters_lock);
 	list_del(&idev->reporter);
-	mutex_unlock(&reporters_lock);
+	spin_unlock(&reporters_lock);
 }
 
+/* The device in use, or NULL */
 static struct iommufd_device *find_reporter(struct device *dev)
 {
-	struct iommufd_device *idev;
+	struct iommufd_device *idev, *found = NULL;
+	struct xarray *objects;
 
-	lockdep_assert_held(&reporters_lock);
-
+	spin_lock(&reporters_lock);
 	list_for_each_entry(idev, &reporters, reporter) {
-		if (idev->dev == dev)
-			return idev;
+		if (idev->dev != dev)
+			continue;
+		found = idev;
+		objects = &idev->obj.ictx->objects;
+		xa_lock(objects);
+		iommufd_object_use(&idev->obj);
+		xa_unlock(objects);
+		break;
 	}
-	return NULL;
+	spin_unlock(&reporters_lock);
+	return found;
 }
 
 static void source_init(struct iommufd_fault_source *source,
@@ -154,14 +163,13 @@ static int report_fault(struct iommufd_device *idev,
 int iommufd_report_device_fault(struct device *dev,
 				const struct iommu_hwpt_pgfault *rec)
 {
-	struct iommufd_device *idev;
-	int rc = -ENODEV;
+	struct iommufd_device *idev = find_reporter(dev);
+	int rc;
 
-	mutex_lock(&reporters_lock);
-	idev = find_reporter(dev);
-	if (idev)
-		rc = report_fault(idev, rec);
-	mutex_unlock(&reporters_lock);
+	if (!idev)
+		return -ENODEV;
+	rc = report_fault(idev, rec);
+	iommufd_object_done(&idev->obj);
 	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_report_device_fault, IOMMUFD);
@@ -169,5 +177,14 @@ EXPORT_SYMBOL_NS_GPL(iommufd_report_device_fault, IOMMUFD);
 void iommufd_report_device_event(struct device *dev,
 				 const struct iommu_fault_unrecoverable *event)
 {
+	struct iommufd_device *idev = find_reporter(dev);
+
+	if (!idev)
+		return;
+	mutex_lock(&idev->igroup->lock);
+	if (idev->events)
+		iommufd_fault_report_event(idev->events, event);
+	mutex_unlock(&idev->igroup->lock);
+	iommufd_object_done(&idev->obj);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_report_device_event, IOMMUFD);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Areas that are made, shown or unmapped together: chained by iopt_area.next, in
- * order of IOVA.  For the parts of io_pagetable; functions are in io_pagetable.c.
+ * order of IOVA.  For the parts of io_pagetable; functions are in io_pagetable.c
+ * and iopt_through.c.
  */
 #ifndef IOMMUFD_IOPT_CHAIN_H
 #define IOMMUFD_IOPT_CHAIN_H
@@ -16,6 +17,7 @@ void iopt_chain_unpin(struct iopt_area *chain, struct iopt_area *end);
 void iopt_chain_unmap_domain(struct iopt_area *chain, struct iopt_area *end,
 			     struct iopt_domain *idomain);
 int iopt_wait_for_change(struct io_pagetable *iopt);
+void iopt_tell_watchers(struct io_pagetable *iopt, struct iopt_area *chain);
 
 /* iopt_domain.c */
 

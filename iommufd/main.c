@@ -24,6 +24,8 @@
 #include "fault.h"
 #include "foreign.h"
 #include "ioas.h"
+#include "pasid_set.h"
+#include "shadow.h"
 #include "vfio_compat.h"
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0) || \
@@ -377,6 +379,15 @@ MODULE_PARM_DESC(allow_unsafe_interrupts,
 module_param_named(dma_entry_limit, iommufd_dma_entry_limit, uint, 0644);
 MODULE_PARM_DESC(dma_entry_limit,
 		 "mappings that VFIO ioctls may make in a container, 0 for no limit (default: 1048576)");
+module_param_named(nesting, iommufd_nesting, bool, 0644);
+MODULE_PARM_DESC(nesting,
+		 "page tables of guests may be nested: VFIO containers with two stages, and shadows of page tables (default: N)");
+module_param_named(pasid_quota, iommufd_pasid_quota, uint, 0644);
+MODULE_PARM_DESC(pasid_quota,
+		 "PASIDs that a process may hold if it does not ask for more or less (default: 1000)");
+module_param_named(shadow_entries, iommufd_shadow_entries, uint, 0644);
+MODULE_PARM_DESC(shadow_entries,
+		 "entries of a guest's page table that are shadowed (default: 4194304)");
 module_param_named(share_domains, iommufd_share_domains, bool, 0644);
 MODULE_PARM_DESC(share_domains,
 		 "groups behind like IOMMUs share one IOMMU domain of an address space; N, which costs memory and time, is for tests (default: Y)");

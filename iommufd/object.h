@@ -15,6 +15,7 @@
 struct file;
 struct iommufd_ctx;
 struct iommufd_ioas;
+struct iommufd_nesting;
 struct iommufd_object;
 struct iommufd_vfio_container_ops;
 
@@ -79,7 +80,7 @@ enum iommufd_vfio_mode {
  * struct iommufd_ctx - an open /dev/iommu
  * @file: the file; a reference on the context is one on the file
  * @objects: by id; its xa_lock protects the counters of all objects, and
- *	@account_mode and all that begins with vfio_
+ *	@account_mode, @nesting, @nesting_ready and all that begins with vfio_
  * @recent: the object that was looked up last, or NULL; xa_lock
  * @wait: for an object's in_use to become 0
  * @owners: cache of the process that maps
@@ -91,8 +92,11 @@ enum iommufd_vfio_mode {
  * @vfio_mode: state of the VFIO container
  * @vfio_mode_before: what to return to if VFIO_SET_IOMMU fails
  * @vfio_left: how often the last group left
- * @vfio_type: VFIO_TYPE1_IOMMU or VFIO_TYPE1v2_IOMMU, in mode GROUP
+ * @vfio_type: VFIO_TYPE1_IOMMU, VFIO_TYPE1v2_IOMMU or VFIO_TYPE1_NESTING_IOMMU, in
+ *	mode GROUP
  * @vfio_container_ioas: where groups attach to, in mode GROUP
+ * @nesting: in mode GROUP, with two stages, else NULL
+ * @nesting_ready: its ioctls are let in
  * @container: what the VFIO bridge keeps for this file; set once
  * @container_ops: the bridge that made @container
  * @item: in the list of all contexts
@@ -117,6 +121,8 @@ struct iommufd_ctx {
 	unsigned int vfio_left;
 	unsigned long vfio_type;
 	struct iommufd_ioas *vfio_container_ioas;
+	struct iommufd_nesting *nesting;
+	bool nesting_ready;
 	void *container;
 	const struct iommufd_vfio_container_ops *container_ops;
 

@@ -51,7 +51,7 @@ static int pasid_set(struct iommufd_device *idev, u32 pasid,
 	lockdep_assert_held(&idev->igroup->lock);
 
 	/* Who may use PASIDs and who may not do not go together. */
-	if (rid && !(rid->flags & IOMMU_HWPT_ALLOC_PASID))
+	if (rid && !(rid->flags & IOMMU_HWPT_ALLOC_PASID) && !hwpt->container)
 		return -EINVAL;
 	if (hwpt->fault && idev->igroup->devices != 1)
 		return -EINVAL;
@@ -67,16 +67,20 @@ static int pasid_set(struct iommufd_device *idev, u32 pasid,
 	return 0;
 }
 
-int iommufd_device_pasid_attach(struct iommufd_device *idev, u32 pasid,
-				u32 *pt_id)
+/**
+ * iommufd_device_set_pasid() - Attach a PASID that is not attached
+ * @idev: device with hw->set_pasid
+ * @pasid: not 0, and within what the device has
+ * @hwpt: of the same IOMMU driver
+ *
+ * Return: 0, -EBUSY it is attached, -EINVAL the device's own HWPT does not allow it,
+ * -ENOMEM, or the IOMMU driver's error.
+ */
+int iommufd_device_set_pasid(struct iommufd_device *idev, u32 pasid,
+			     struct iommufd_hwpt *hwpt)
 {
 	struct iommufd_group *igroup = idev->igroup;
-	struct iommufd_hwpt *hwpt;
 	int rc;
-
-	hwpt = pasid_hwpt(idev, pasid, *pt_id);
-	if (IS_ERR(hwpt))
-		return PTR_ERR(hwpt);
 
 	mutex_lock(&igroup->lock);
 	/* Faults find it there from the moment that they can come. */
@@ -89,6 +93,19 @@ int iommufd_device_pasid_attach(struct iommufd_device *idev, u32 pasid,
 			igroup->pasids++;
 	}
 	mutex_unlock(&igroup->lock);
+	return rc;
+}
+
+int iommufd_device_pasid_attach(struct iommufd_device *idev, u32 pasid,
+				u32 *pt_id)
+{
+	struct iommufd_hwpt *hwpt;
+	int rc;
+
+	hwpt = pasid_hwpt(idev, pasid, *pt_id);
+	if (IS_ERR(hwpt))
+		return PTR_ERR(hwpt);
+	rc = iommufd_device_set_pasid(idev, pasid, hwpt);
 	iommufd_object_done(&hwpt->obj);
 	return rc;
 }

@@ -15,12 +15,14 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/vfio.h>
+#include <uapi/linux/iommu_nesting.h>
 #include <uapi/linux/iommufd.h>
 #include <uapi/linux/vfio.h>
 
 #include "hwpt.h"
 #include "vfio_compat.h"
 #include "vfio_dirty.h"
+#include "vfio_nesting.h"
 
 /* What stock type1 reports of its default limit; said when there is none. */
 #define NO_LIMIT_AVAIL U16_MAX
@@ -131,12 +133,14 @@ static bool container_without_iommu(struct iommufd_ctx *ictx)
  * @ioas: the compatibility IOAS, in use
  * @group: a container with VFIO groups: answer as stock type1
  * @v1: with @group: as type1 v1, else as v2
+ * @nesting: with @group: it translates in two stages
  * @left: iommufd_ctx.vfio_left when the ioctl began
  */
 struct compat {
 	struct iommufd_ioas *ioas;
 	bool group;
 	bool v1;
+	bool nesting;
 	unsigned int left;
 };
 
@@ -163,6 +167,7 @@ static __always_inline int compat_begin(struct iommufd_ctx *ictx, struct compat 
 	xa_lock(&ictx->objects);
 	compat->group = ictx->vfio_mode == IOMMUFD_VFIO_GROUP;
 	compat->v1 = ictx->vfio_type == VFIO_TYPE1_IOMMU;
+	compat->nesting = ictx->nesting;
 	compat->left = ictx->vfio_left;
 	if (ictx->vfio_mode == IOMMUFD_VFIO_LEFT) {
 		rc = -EINVAL;
@@ -306,14 +311,53 @@ static struct iommufd_ioas *pinned_ioas_get(struct iommufd_ctx *ictx, u32 id)
 			     container_of(obj, struct iommufd_ioas, obj);
 }
 
+/* May a container be of that type? */
+static bool type_is_known(unsigned long type)
+{
+	switch (type) {
+	case VFIO_TYPE1_IOMMU:
+	case VFIO_TYPE1v2_IOMMU:
+		return true;
+	case VFIO_TYPE1_NESTING_IOMMU:
+		return READ_ONCE(iommufd_nesting);
+	default:
+		return false;
+	}
+}
+
+/* All of iommufd_vfio_container_set() that others can see */
+static int container_set(struct iommufd_ctx *ictx, unsigned long type,
+			 struct iommufd_ioas *ioas,
+			 struct iommufd_nesting *nesting, bool stock_node)
+{
+	int rc = 0;
+
+	xa_lock(&ictx->objects);
+	if (ictx->vfio_mode == IOMMUFD_VFIO_GROUP) {
+		rc = -EBUSY;
+	} else {
+		ictx->vfio_mode_before = ictx->vfio_mode;
+		WRITE_ONCE(ictx->vfio_mode, IOMMUFD_VFIO_GROUP);
+		ictx->vfio_type = type;
+		ictx->vfio_container_ioas = ioas;
+		ictx->nesting = nesting;
+		/* vfio.ko lets none in on its own node before it is done. */
+		ictx->nesting_ready = stock_node;
+		iommufd_object_hold_locked(&ioas->obj);
+	}
+	xa_unlock(&ictx->objects);
+	return rc;
+}
+
 int iommufd_vfio_container_set(struct iommufd_ctx *ictx, unsigned long type,
 			       u32 ioas_id)
 {
+	struct iommufd_nesting *nesting = NULL;
 	struct iommufd_ioas *ioas;
 	bool made;
-	int rc = 0;
+	int rc;
 
-	if (type != VFIO_TYPE1_IOMMU && type != VFIO_TYPE1v2_IOMMU)
+	if (!type_is_known(type))
 		return -EINVAL;
 
 	/* A container of the stock node brings none; it goes as a whole. */
@@ -324,17 +368,15 @@ int iommufd_vfio_container_set(struct iommufd_ctx *ictx, unsigned long type,
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 
-	xa_lock(&ictx->objects);
-	if (ictx->vfio_mode == IOMMUFD_VFIO_GROUP) {
-		rc = -EBUSY;
+	if (type == VFIO_TYPE1_NESTING_IOMMU)
+		nesting = vfio_nesting_create(ictx);
+	if (IS_ERR(nesting)) {
+		rc = PTR_ERR(nesting);
 	} else {
-		ictx->vfio_mode_before = ictx->vfio_mode;
-		WRITE_ONCE(ictx->vfio_mode, IOMMUFD_VFIO_GROUP);
-		ictx->vfio_type = type;
-		ictx->vfio_container_ioas = ioas;
-		iommufd_object_hold_locked(&ioas->obj);
+		rc = container_set(ictx, type, ioas, nesting, !ioas_id);
+		if (rc && nesting)
+			vfio_nesting_destroy(nesting);
 	}
-	xa_unlock(&ictx->objects);
 	iommufd_object_done(&ioas->obj);
 	return rc;
 }
@@ -358,17 +400,22 @@ static bool ioas_has_users(struct iommufd_ioas *ioas)
 
 void iommufd_vfio_container_unset(struct iommufd_ctx *ictx, bool failed)
 {
+	struct iommufd_nesting *nesting;
 	struct iommufd_ioas *ioas;
 	unsigned long unmapped;
 
 	xa_lock(&ictx->objects);
 	ioas = ictx->vfio_container_ioas;
 	ictx->vfio_container_ioas = NULL;
+	nesting = ictx->nesting;
+	ictx->nesting = NULL;
 	WRITE_ONCE(ictx->vfio_mode,
 		   failed ? ictx->vfio_mode_before : IOMMUFD_VFIO_LEFT);
 	ictx->vfio_left += !failed;
 	xa_unlock(&ictx->objects);
 
+	if (nesting)
+		vfio_nesting_destroy(nesting);
 	/*
 	 * What stays mapped if this process is being killed while another
 	 * thread maps goes with the IOAS.
@@ -455,6 +502,8 @@ static long check_extension(struct iommufd_ctx *ictx, unsigned long arg)
 	case VFIO_TYPE1v2_IOMMU:
 	case VFIO_UNMAP_ALL:
 		return 1;
+	case VFIO_TYPE1_NESTING_IOMMU:
+		return type_is_known(arg);
 	case VFIO_DMA_CC_IOMMU:
 		return ictx ? check_dma_cc(ictx) : 0;
 	default:
@@ -497,6 +546,11 @@ static long set_iommu_of_groups(struct iommufd_ctx *ictx, unsigned long type)
 						    ioas->obj.id);
 		iopt_unpin_all(&ioas->iopt, pinned);
 	}
+	if (!rc) {
+		xa_lock(&ictx->objects);
+		ictx->nesting_ready = true;
+		xa_unlock(&ictx->objects);
+	}
 	if (rc && made)
 		iommufd_object_undo(&ioas->obj, ioas_untouched);
 	else
@@ -509,7 +563,7 @@ static noinline_for_stack long set_iommu(struct iommufd_ctx *ictx, unsigned long
 	struct compat compat;
 	int rc;
 
-	if (type != VFIO_TYPE1_IOMMU && type != VFIO_TYPE1v2_IOMMU)
+	if (!type_is_known(type))
 		return -EINVAL;
 	if (container_has_group(ictx))
 		return set_iommu_of_groups(ictx, type);
@@ -517,7 +571,8 @@ static noinline_for_stack long set_iommu(struct iommufd_ctx *ictx, unsigned long
 	rc = compat_begin(ictx, &compat);
 	if (rc)
 		return rc;
-	if (compat.group)
+	/* Two stages are for groups. */
+	if (compat.group || type == VFIO_TYPE1_NESTING_IOMMU)
 		rc = -EINVAL;
 	else if (type == VFIO_TYPE1_IOMMU)
 		/* v1 unmaps cut mappings, and IO pages cannot be cut. */
@@ -799,6 +854,12 @@ struct info_chain {
 
 #define INFO_CAPS_OFFSET sizeof(struct vfio_iommu_type1_info)
 
+/* Capabilities behind it have 64-bit members. */
+#define INFO_NESTING_SIZE \
+	ALIGN(sizeof(struct vfio_iommu_type1_info_cap_nesting), 8)
+static_assert(INFO_NESTING_SIZE <=
+	      sizeof(struct vfio_iommu_type1_info_cap_migration));
+
 /*
  * Room for a capability, which is copied out if it and all before it fit.  In
  * user offsets the chain begins at INFO_CAPS_OFFSET.
@@ -868,6 +929,15 @@ static void info_add_migration(struct info_chain *chain)
 		VFIO_DIRTY_BITMAP_BYTES(VFIO_DIRTY_PAGES_MAX);
 }
 
+static void info_add_nesting(struct info_chain *chain)
+{
+	struct vfio_iommu_type1_info_cap_nesting *cap;
+
+	cap = info_add(chain, INFO_NESTING_SIZE,
+		       VFIO_IOMMU_TYPE1_INFO_CAP_NESTING, 1);
+	cap->pasid_format = IOMMU_PASID_FORMAT_INTEL_VTD;
+}
+
 /* The sizes that each attached domain has, in terms of CPU pages. */
 static u64 common_page_sizes(struct iommufd_ioas *ioas)
 {
@@ -905,7 +975,10 @@ static int info_build(struct compat *compat, struct info_chain *chain)
 		return -ENOMEM;
 	}
 	if (compat->group) {
-		info_add_migration(chain);
+		if (compat->nesting)
+			info_add_nesting(chain);
+		else
+			info_add_migration(chain);
 		info_add_avail(chain, &compat->ioas->iopt);
 		/* Without an IOMMU type1 knows none. */
 		if (has_iommu(compat->ioas, &coherent))
@@ -977,12 +1050,35 @@ out_end:
 
 /* ------------------------------------------------------------------ */
 
+static noinline_for_stack long nesting_ioctl(struct iommufd_ctx *ictx,
+					     unsigned int cmd, void __user *arg)
+{
+	struct iommufd_nesting *nesting = NULL;
+	long rc = -ENODEV;
+
+	xa_lock(&ictx->objects);
+	if (ictx->nesting && ictx->nesting_ready)
+		nesting = vfio_nesting_get(ictx->nesting);
+	else if (!ictx->nesting && ictx->vfio_mode == IOMMUFD_VFIO_GROUP)
+		rc = -EOPNOTSUPP;
+	xa_unlock(&ictx->objects);
+	if (!nesting)
+		return rc;
+	rc = vfio_nesting_ioctl(nesting, cmd, arg);
+	vfio_nesting_put(nesting);
+	return rc;
+}
+
 static long container_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
 			    unsigned long arg)
 {
 	void __user *uarg = (void __user *)arg;
 
+	if (vfio_nesting_knows(cmd))
+		return nesting_ioctl(ictx, cmd, uarg);
 	switch (cmd) {
+	case VFIO_NESTING_GET_IOMMU_UAPI_VERSION:
+		return IOMMU_UAPI_VERSION;
 	case VFIO_IOMMU_GET_INFO:
 		return get_info(ictx, uarg);
 	case VFIO_IOMMU_MAP_DMA:
@@ -1023,7 +1119,9 @@ static noinline_for_stack long vfio_ioctl(struct iommufd_ctx *ictx,
 	case VFIO_SET_IOMMU:
 		return set_iommu(ictx, arg);
 	default:
-		if (container_without_iommu(ictx))
+		if (container_without_iommu(ictx) &&
+		    !vfio_nesting_knows(cmd) &&
+		    cmd != VFIO_NESTING_GET_IOMMU_UAPI_VERSION)
 			return -EINVAL;
 		return container_ioctl(ictx, cmd, arg);
 	}

@@ -90,7 +90,7 @@ static void unreach(struct kt_domain *dom, const struct kt_io_page *page)
 }
 
 static bool map_one(struct kt_domain *dom, unsigned long iova,
-		    phys_addr_t phys, size_t size)
+		    phys_addr_t phys, size_t size, int prot)
 {
 	unsigned long last = iova + size - 1;
 	struct kt_io_page *page;
@@ -108,6 +108,7 @@ static bool map_one(struct kt_domain *dom, unsigned long iova,
 	page->node.start = iova;
 	page->node.last = last;
 	page->phys = phys;
+	page->prot = prot;
 	page->visible = false;
 	interval_tree_insert(&page->node, &dom->pages);
 	dom->mapped += size;
@@ -142,7 +143,8 @@ static int kt_map_pages(struct iommu_domain *domain, unsigned long iova,
 			todo++;
 	}
 	for (i = 0; i != todo; i++) {
-		if (!map_one(dom, iova + i * pgsize, paddr + i * pgsize, pgsize))
+		if (!map_one(dom, iova + i * pgsize, paddr + i * pgsize, pgsize,
+			     prot))
 			return -EIO;
 		cond_resched();
 	}
@@ -200,6 +202,7 @@ static size_t kt_unmap_pages(struct iommu_domain *domain, unsigned long iova,
 	struct interval_tree_node *node;
 	size_t unmapped = 0, size;
 
+	dom->nr_unmaps++;
 	kt_check_unmap(domain, iova, pgsize * pgcount);
 	if (dom->deaf)
 		return 0;

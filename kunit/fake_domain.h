@@ -22,12 +22,14 @@
  * struct kt_io_page - an IO page
  * @node: IOVAs
  * @phys: where it leads to
+ * @prot: how it was mapped
  * @visible: iotlb_sync_map() was called for it
  * @stale: in kt_domain.stale once unmapped, then spare
  */
 struct kt_io_page {
 	struct interval_tree_node node;
 	phys_addr_t phys;
+	int prot;
 	bool visible;
 	struct list_head stale;
 };
@@ -55,6 +57,7 @@ enum kt_map_fault {
  * @reach: the highest IOVA that there are levels for
  * @nr_grows: how often the page of zeroes was mapped
  * @nr_maps: calls of map_pages() or map()
+ * @nr_unmaps: calls of unmap_pages() or unmap()
  * @nr_sync_maps: calls of iotlb_sync_map()
  * @last_gfp: of the last map_pages() or map()
  */
@@ -73,6 +76,7 @@ struct kt_domain {
 	unsigned long reach;
 	unsigned long nr_grows;
 	unsigned long nr_maps;
+	unsigned long nr_unmaps;
 	unsigned long nr_sync_maps;
 	gfp_t last_gfp;
 };

@@ -33,6 +33,7 @@ static struct kunit_suite *suites[] = {
 	&kt_access_suite,
 	&kt_page_pins_suite,
 	&kt_unmap_suite,
+	&kt_shadow_suite,
 	&kt_bar_suite,
 	&kt_object_suite,
 	&kt_ioctl_suite,

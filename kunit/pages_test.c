@@ -20,7 +20,12 @@
 static struct task_struct fake_task;
 static struct task_struct *fake_current = &fake_task;
 
-static struct vm_area_struct fake_vma;
+/* For suites that run without this one */
+static struct vm_area_struct fake_vma = {
+	.vm_start = KT_UVA,
+	.vm_end = KT_UVA + (1UL << 40),
+	.vm_flags = VM_READ | VM_WRITE,
+};
 
 #define pin_user_pages_fast(uva, npages, flags, out) \
 	kt_gup(current->mm, uva, npages, flags, out)

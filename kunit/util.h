@@ -20,6 +20,7 @@ extern struct kunit_suite kt_io_pagetable_suite;
 extern struct kunit_suite kt_access_suite;
 extern struct kunit_suite kt_page_pins_suite;
 extern struct kunit_suite kt_unmap_suite;
+extern struct kunit_suite kt_shadow_suite;
 extern struct kunit_suite kt_bar_suite;
 extern struct kunit_suite kt_object_suite;
 extern struct kunit_suite kt_ioctl_suite;

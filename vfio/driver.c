@@ -40,7 +40,7 @@
 struct bridge_group {
 	struct list_head node;
 	struct iommu_group *group; /* vfio.ko holds it while it is attached */
-	struct iommufd_device *idev; /* NULL: emulated */
+	struct iommufd_vfio_group *attached; /* NULL: emulated */
 };
 
 /* By id.  Its lock is a leaf; lookups are under RCU. */
@@ -96,6 +96,7 @@ static void *bridge_iommu_create(struct iommufd_ctx *ictx, unsigned long type,
 	iommu->ictx = ictx;
 	iommu->stock_node = stock_node;
 	iommu->v1 = type == VFIO_TYPE1_IOMMU;
+	iommu->nesting = type == VFIO_TYPE1_NESTING_IOMMU;
 	INIT_LIST_HEAD(&iommu->groups);
 	bridge_emulated_init(&iommu->emulated);
 
@@ -128,7 +129,8 @@ static void *open_stock_node(unsigned long type)
 	void *data;
 
 	/* Other numbers that CHECK_EXTENSION knows are no IOMMU types. */
-	if (type != VFIO_TYPE1_IOMMU && type != VFIO_TYPE1v2_IOMMU)
+	if (type != VFIO_TYPE1_IOMMU && type != VFIO_TYPE1v2_IOMMU &&
+	    type != VFIO_TYPE1_NESTING_IOMMU)
 		return ERR_PTR(-EINVAL);
 
 	ictx = iommufd_ctx_create();
@@ -223,24 +225,15 @@ static int type1_errno(int rc)
 	}
 }
 
-static int attach_device(struct bridge_iommu *iommu,
-			 struct bridge_group *bgroup)
+static int attach_devices(struct bridge_iommu *iommu,
+			  struct bridge_group *bgroup)
 {
-	u32 pt_id = iommufd_vfio_container_ioas_id(iommu->ictx);
-	struct iommufd_device *idev;
-	u32 idev_id;
-	int rc;
+	struct iommufd_vfio_group *attached;
 
-	idev = iommufd_device_bind_group(iommu->ictx, bgroup->group,
-					 IOMMUFD_BIND_OWNER_HELD, &idev_id);
-	if (IS_ERR(idev))
-		return PTR_ERR(idev);
-	rc = iommufd_device_attach(idev, &pt_id);
-	if (rc) {
-		iommufd_device_unbind(idev);
-		return rc;
-	}
-	bgroup->idev = idev;
+	attached = iommufd_vfio_group_attach(iommu->ictx, bgroup->group);
+	if (IS_ERR(attached))
+		return PTR_ERR(attached);
+	bgroup->attached = attached;
 	return 0;
 }
 
@@ -252,6 +245,9 @@ static int attach_group(struct bridge_iommu *iommu, struct iommu_group *group,
 
 	if (type != VFIO_IOMMU && type != VFIO_EMULATED_IOMMU)
 		return -EOPNOTSUPP;
+	/* What has no IOMMU has no second stage. */
+	if (type == VFIO_EMULATED_IOMMU && iommu->nesting)
+		return -EOPNOTSUPP;
 	if (find_group(iommu, group))
 		return -EINVAL;
 
@@ -260,7 +256,7 @@ static int attach_group(struct bridge_iommu *iommu, struct iommu_group *group,
 		return -ENOMEM;
 	bgroup->group = group;
 	if (type == VFIO_IOMMU)
-		rc = attach_device(iommu, bgroup);
+		rc = attach_devices(iommu, bgroup);
 	else
 		rc = bridge_emulated_join(iommu);
 	if (rc) {
@@ -301,12 +297,10 @@ static void bridge_driver_detach_group(void *data, struct iommu_group *group)
 		return;
 
 	list_del(&bgroup->node);
-	if (bgroup->idev) {
-		iommufd_device_detach(bgroup->idev);
-		iommufd_device_unbind(bgroup->idev);
-	} else {
+	if (bgroup->attached)
+		iommufd_vfio_group_detach(bgroup->attached);
+	else
 		bridge_emulated_leave(iommu);
-	}
 	kfree(bgroup);
 }
 

@@ -40,6 +40,7 @@ struct bridge_emulated {
  * @ictx: context, with a reference: it may outlive the file of /dev/iommu
  * @stock_node: the container is one of /dev/vfio/vfio
  * @v1: of VFIO_TYPE1_IOMMU
+ * @nesting: of VFIO_TYPE1_NESTING_IOMMU
  * @groups: of struct bridge_group; under group_lock of vfio.ko's container
  * @emulated: what groups without an IOMMU need
  * @rcu: a lookup may still read @users
@@ -49,6 +50,7 @@ struct bridge_iommu {
 	struct iommufd_ctx *ictx;
 	bool stock_node;
 	bool v1;
+	bool nesting;
 	struct list_head groups;
 	struct bridge_emulated emulated;
 	struct rcu_head rcu;

@@ -28,6 +28,7 @@ struct iommufd_ctx;
 struct iommufd_device;
 struct iommufd_dirty_bitmap;
 struct iommufd_foreign;
+struct iommufd_vfio_group;
 struct module;
 struct page;
 
@@ -337,8 +338,9 @@ void iommufd_dirty_bitmap_set(struct iommufd_dirty_bitmap *bitmap,
  *	IOMMU_DOMAIN_UNMANAGED; iommu_domain_free() frees it
  * @domain_alloc_nested: a stage-1 domain on top of @parent, which @domain_alloc
  *	made with IOMMU_HWPT_ALLOC_NEST_PARENT.  iommu_attach_group() attaches it
- * @domain_alloc_stage1: the same for a page table of x86-64.  -EINVAL: flags that the
- *	driver does not have
+ * @domain_alloc_stage1: the same for a page table of x86-64; @parent may be a domain
+ *	that iommu_domain_alloc() made.  -EINVAL: flags that the driver does not have.
+ *	Goes with @stage1_invalidate
  * @stage1_invalidate: of a domain that @domain_alloc_stage1 made; cannot fail
  * @set_dirty_tracking: of a domain made with IOMMU_HWPT_ALLOC_DIRTY_TRACKING
  * @read_dirty: call iommufd_dirty_bitmap_set() for each dirty IO page of the
@@ -648,8 +650,8 @@ void iommufd_set_pin_memory(size_t bytes);
  *	when the file is opened, or at its first VFIO ioctl when the bridge was
  *	loaded later.  Returns the container or an ERR_PTR.
  * @release: undo @open; called when the context goes away
- * @set_iommu: VFIO_SET_IOMMU of @type (VFIO_TYPE1_IOMMU or
- *	VFIO_TYPE1v2_IOMMU) on the container; @ioas_id is for
+ * @set_iommu: VFIO_SET_IOMMU of @type (as for iommufd_vfio_container_set())
+ *	on the container; @ioas_id is for
  *	iommufd_vfio_container_set().  Returns what vfio.ko returns.
  * @has_group: true while a VFIO group is in the container and no IOMMU has
  *	been set
@@ -700,7 +702,8 @@ int iommufd_vfio_compat_ioas_id(struct iommufd_ctx *ictx, u32 *out_ioas_id);
 /**
  * iommufd_vfio_container_set() - A VFIO container got its IOMMU
  * @ictx: context behind the container
- * @type: VFIO_TYPE1_IOMMU or VFIO_TYPE1v2_IOMMU
+ * @type: VFIO_TYPE1_IOMMU, VFIO_TYPE1v2_IOMMU or, if the parameter nesting lets it,
+ *	VFIO_TYPE1_NESTING_IOMMU
  * @ioas_id: where groups attach: what @set_iommu was given, or 0 for the
  *	compatibility IOAS, made if there is none
  *
@@ -723,6 +726,24 @@ int iommufd_vfio_container_set(struct iommufd_ctx *ictx, unsigned long type,
  * IOAS.  Call it after the last group was detached and unbound.
  */
 void iommufd_vfio_container_unset(struct iommufd_ctx *ictx, bool failed);
+
+/**
+ * iommufd_vfio_group_attach() - A group joins a container that has an IOMMU
+ * @ictx: context between container_set and container_unset
+ * @group: group whose DMA ownership vfio.ko holds
+ *
+ * Binds it to @ictx, attaches it to the IOAS of the container, and in a container of
+ * type VFIO_TYPE1_NESTING_IOMMU to what is bound.
+ *
+ * Return: the group, for iommufd_vfio_group_detach(), or an ERR_PTR() and nothing
+ * changed: as iommufd_device_bind_group() and iommufd_device_attach(); -EOPNOTSUPP
+ * its IOMMU cannot nest.
+ */
+struct iommufd_vfio_group *
+iommufd_vfio_group_attach(struct iommufd_ctx *ictx, struct iommu_group *group);
+
+/** iommufd_vfio_group_detach() - Undo; cannot fail */
+void iommufd_vfio_group_detach(struct iommufd_vfio_group *vgroup);
 
 /**
  * iommufd_vfio_container_ioas_id() - Id of the IOAS that groups attach to

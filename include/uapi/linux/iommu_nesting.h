@@ -16,7 +16,7 @@
  *
  * Everything is little-endian.  Reserved bytes and unknown flags must be 0.  A
  * struct that begins with argsz may be longer than it is here: E2BIG if a byte of
- * the rest is not 0.  All structs that have a version are of the same one,
+ * the rest is not 0, or it is longer than 4096.  All structs that have a version are of the same one,
  * IOMMU_UAPI_VERSION; a later one only appends to them.
  *
  * Errors that all of these ioctls but VFIO_NESTING_GET_IOMMU_UAPI_VERSION have:
@@ -246,7 +246,8 @@ struct vfio_iommu_type1_info_cap_nesting {
  * @free_pasid: with FREE: what ALLOC gave; the bytes behind it are not looked at
  *
  * PASIDs belong to the process that called VFIO_SET_IOMMU, and to all of its
- * containers.  The last one that is closed frees those that are left.
+ * containers, whoever uses them.  The last one that is closed, or that its last group
+ * leaves, frees those that are left.
  *
  * Errors: EINVAL min is more than max; ENOSPC the quota is reached, or no PASID of the
  * range is left; ENOENT FREE: nobody has it; EACCES another process has it, or the
@@ -307,13 +308,17 @@ struct vfio_iommu_type1_pasid_quota {
  * @data: struct iommu_gpasid_bind_data; UNBIND only looks at version, format and
  *	hpasid
  *
- * Acts on every device of the container, or on none.
+ * Acts on every device of the container, or on none.  A device that joins later gets
+ * what is bound, or is refused.  Other containers of the process have binds of their
+ * own.  If UNBIND fails, which takes an IOMMU driver without memory, some devices may be
+ * unbound: it can be called again.
  *
  * Errors: EINVAL addr_width, gpgd, hpasid, gpasid, vtd flags; EACCES another process
  * holds hpasid; ENOENT nobody does; EBUSY hpasid is bound; ENOENT UNBIND: it is
  * not; EOPNOTSUPP a device has no PASIDs; ENODEV no device is there; ENOSPC the page
  * table has more entries than the module parameter shadow_entries; EIO the IOMMU
- * driver does not give the devices their stage 2 back, and their DMA is blocked.
+ * driver did not give a device its stage 2 back, and its DMA is blocked: UNBIND tries
+ * again.
  */
 struct vfio_iommu_type1_bind {
 	__u32 argsz;
