@@ -10,14 +10,26 @@
 #define pr_fmt(fmt) "iommufd_mock: " fmt
 
 #include <linux/err.h>
+#include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "iommufd_mock.h"
 
+/* No driver but the one that has made it may have a device. */
+static int mock_bus_match(struct device *dev, struct device_driver *drv)
+{
+	struct mock_dev *mdev = container_of(dev, struct mock_dev, dev);
+
+	return mdev->driver && !strcmp(mdev->driver, drv->name);
+}
+
 struct bus_type mock_bus = {
 	.name = "iommufd_mock",
+	.match = mock_bus_match,
 	.iommu_ops = &mock_iommu_ops,
 };
+EXPORT_SYMBOL_NS_GPL(mock_bus, IOMMUFD_MOCK);
 
 static struct iommu_device mock_iommu = {
 	.ops = &mock_iommu_ops,
@@ -54,6 +66,29 @@ const struct iommu_ops mock_iommu_ops = {
 	.default_domain_ops = &mock_paging_ops,
 };
 
+/* A device that is attached to nothing may request pages again, once it is. */
+static void reset_if_idle(struct mock_dev *mdev)
+{
+	lockdep_assert_held(&mdev->lock);
+
+	if ((!mdev->domain || mock_domain_is_blocked(mdev->domain)) &&
+	    xa_empty(&mdev->pasids))
+		mock_dma_reset(mdev);
+}
+
+static void move_dev(struct mock_dev *mdev, struct mock_domain *to)
+{
+	struct mock_domain *from = mdev->domain;
+
+	mutex_lock(&mdev->lock);
+	mdev->domain = to;
+	mock_cache_detach(mdev, 0, !to);
+	reset_if_idle(mdev);
+	mutex_unlock(&mdev->lock);
+	if (from)
+		atomic_dec(&from->users);
+}
+
 /**
  * mock_dev_attach() - iommu_domain_ops.attach_dev of all of the mock's domains
  * @domain: domain of the mock
@@ -73,9 +108,7 @@ int mock_dev_attach(struct iommu_domain *domain, struct device *dev)
 	if (mock->can_track && (mdev->flags & MOCK_FLAGS_DEVICE_NO_DIRTY))
 		return -EINVAL;
 	atomic_inc(&mock->users);
-	if (mdev->domain)
-		atomic_dec(&mdev->domain->users);
-	mdev->domain = mock;
+	move_dev(mdev, mock);
 	return 0;
 }
 
@@ -87,8 +120,7 @@ void mock_dev_detach(struct iommu_domain *domain, struct device *dev)
 
 	if (WARN_ON(mdev->domain != mock))
 		return;
-	atomic_dec(&mock->users);
-	mdev->domain = NULL;
+	move_dev(mdev, NULL);
 }
 
 /* ------------------------------------------------------------------ */
@@ -131,8 +163,13 @@ static void *mock_hw_info(struct device *dev, u32 *type, u32 *length)
 
 static void block_pasid(struct mock_dev *mdev, u32 pasid)
 {
-	struct mock_domain *old = xa_erase(&mdev->pasids, pasid);
+	struct mock_domain *old;
 
+	mutex_lock(&mdev->lock);
+	old = xa_erase(&mdev->pasids, pasid);
+	mock_cache_detach(mdev, pasid, true);
+	reset_if_idle(mdev);
+	mutex_unlock(&mdev->lock);
 	if (old)
 		atomic_dec(&old->users);
 	if (pasid == IOMMU_TEST_PASID_RESERVED)
@@ -161,7 +198,11 @@ static int mock_set_pasid(struct device *dev, u32 pasid,
 		if (!mdev->fail_reserved)
 			return -ENOMEM;
 	}
+	mutex_lock(&mdev->lock);
 	old = xa_store(&mdev->pasids, pasid, mock, GFP_KERNEL_ACCOUNT);
+	if (!xa_is_err(old))
+		mock_cache_detach(mdev, pasid, false);
+	mutex_unlock(&mdev->lock);
 	if (xa_is_err(old)) {
 		if (pasid == IOMMU_TEST_PASID_RESERVED)
 			mdev->fail_reserved = false;
@@ -175,6 +216,7 @@ static int mock_set_pasid(struct device *dev, u32 pasid,
 
 static int mock_enable_iopf(struct device *dev)
 {
+	mock_dma_reset(to_mock_dev(dev));
 	atomic_inc(&to_mock_dev(dev)->iopf);
 	return 0;
 }
@@ -187,8 +229,11 @@ static void mock_disable_iopf(struct device *dev)
 static void mock_page_response(struct device *dev,
 			       const struct iommu_hwpt_pgfault *fault, u32 code)
 {
-	WARN_ON(code > IOMMUFD_PAGE_RESP_INVALID);
-	WARN_ON(atomic_dec_return(&to_mock_dev(dev)->requests) < 0);
+	struct mock_dev *mdev = to_mock_dev(dev);
+
+	WARN_ON(code > IOMMU_PAGE_RESP_FAILURE);
+	if (!mock_dma_answer(mdev, fault, code))
+		WARN_ON(atomic_dec_return(&mdev->requests) < 0);
 }
 
 const struct iommufd_hw_ops mock_hw_ops = {
@@ -199,9 +244,11 @@ const struct iommufd_hw_ops mock_hw_ops = {
 	.hw_info = mock_hw_info,
 	.domain_alloc = mock_hwpt_alloc,
 	.domain_alloc_nested = mock_hwpt_alloc_nested,
+	.domain_alloc_stage1 = mock_domain_alloc_stage1,
+	.stage1_invalidate = mock_stage1_invalidate,
 	.set_dirty_tracking = mock_set_dirty_tracking,
 	.read_dirty = mock_read_dirty,
-	.cache_invalidate = mock_cache_invalidate,
+	.cache_invalidate = mock_hwpt_invalidate,
 	.set_pasid = mock_set_pasid,
 	.enable_iopf = mock_enable_iopf,
 	.disable_iopf = mock_disable_iopf,
@@ -215,7 +262,11 @@ static void mock_dev_release(struct device *dev)
 {
 	struct mock_dev *mdev = container_of(dev, struct mock_dev, dev);
 
+	/* DMA that waited has found nothing attached, and may remember that. */
+	mock_cache_device_gone(mdev);
+	WARN_ON(!list_empty(&mdev->waits));
 	xa_destroy(&mdev->pasids);
+	mutex_destroy(&mdev->lock);
 	mutex_destroy(&mdev->iommu.lock);
 	kfree(mdev);
 }
@@ -234,23 +285,25 @@ static int join_group(struct mock_dev *mdev)
 	return rc;
 }
 
-/**
- * mock_dev_create() - Make a device, in an IOMMU group of its own
- * @flags: MOCK_FLAGS_DEVICE_*
- *
- * Return: the device, or ERR_PTR(-EINVAL) a flag, ERR_PTR(-ENOMEM).
- */
-struct mock_dev *mock_dev_create(u32 flags)
+static int name_dev(struct mock_dev *mdev, unsigned int nr)
 {
-	struct mock_dev *mdev;
-	int rc;
+	if (mdev->driver)
+		return dev_set_name(&mdev->dev, "%s.%u", mdev->driver, nr);
+	return dev_set_name(&mdev->dev, "iommufd_mock%u",
+			    (u32)atomic_inc_return(&mock_dev_count));
+}
 
-	if (flags & ~(MOCK_FLAGS_DEVICE_NO_DIRTY | MOCK_FLAGS_DEVICE_PASID))
-		return ERR_PTR(-EINVAL);
-	mdev = kzalloc(sizeof(*mdev), GFP_KERNEL_ACCOUNT);
+static struct mock_dev *alloc_dev(u32 flags, const char *driver)
+{
+	struct mock_dev *mdev = kzalloc(sizeof(*mdev), GFP_KERNEL_ACCOUNT);
+
 	if (!mdev)
-		return ERR_PTR(-ENOMEM);
+		return NULL;
 	mdev->flags = flags;
+	mdev->driver = driver;
+	mutex_init(&mdev->lock);
+	spin_lock_init(&mdev->pri_lock);
+	INIT_LIST_HEAD(&mdev->waits);
 	xa_init_flags(&mdev->pasids, XA_FLAGS_ACCOUNT);
 	mutex_init(&mdev->iommu.lock);
 	mdev->iommu.iommu_dev = &mock_iommu;
@@ -262,9 +315,29 @@ struct mock_dev *mock_dev_create(u32 flags)
 	mdev->dev.iommu = &mdev->iommu;
 	/* Thousands come and go, and no program waits for one. */
 	dev_set_uevent_suppress(&mdev->dev, true);
+	return mdev;
+}
 
-	rc = dev_set_name(&mdev->dev, "iommufd_mock%u",
-			  (u32)atomic_inc_return(&mock_dev_count));
+/**
+ * mock_dev_create() - Make a device, in an IOMMU group of its own
+ * @flags: MOCK_FLAGS_DEVICE_*
+ * @driver: name of the driver on mock_bus that may have it, or NULL: none may
+ * @nr: with @driver: the device's number
+ *
+ * Return: the device, or ERR_PTR(-EINVAL) a flag, ERR_PTR(-ENOMEM).
+ */
+struct mock_dev *mock_dev_create(u32 flags, const char *driver, unsigned int nr)
+{
+	struct mock_dev *mdev;
+	int rc;
+
+	if (flags & ~(MOCK_FLAGS_DEVICE_NO_DIRTY | MOCK_FLAGS_DEVICE_PASID |
+		      MOCK_FLAGS_DEVICE_NO_NESTING))
+		return ERR_PTR(-EINVAL);
+	mdev = alloc_dev(flags, driver);
+	if (!mdev)
+		return ERR_PTR(-ENOMEM);
+	rc = name_dev(mdev, nr);
 	if (rc)
 		goto err_put;
 	rc = device_add(&mdev->dev);
@@ -281,6 +354,7 @@ err_put:
 	put_device(&mdev->dev);
 	return ERR_PTR(rc);
 }
+EXPORT_SYMBOL_NS_GPL(mock_dev_create, IOMMUFD_MOCK);
 
 /**
  * mock_dev_destroy() - Undo mock_dev_create()
@@ -295,6 +369,7 @@ void mock_dev_destroy(struct mock_dev *mdev)
 	iommu_group_remove_device(&mdev->dev);
 	device_unregister(&mdev->dev);
 }
+EXPORT_SYMBOL_NS_GPL(mock_dev_destroy, IOMMUFD_MOCK);
 
 /**
  * mock_dev_request_page() - Do as a device that lacks a page

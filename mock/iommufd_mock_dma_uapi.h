@@ -29,7 +29,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define IOMMU_MOCK_DMA_MAX (1 << 20)
+#define IOMMU_MOCK_DMA_MAX 0x100000
 #define IOMMU_MOCK_TLB_ENTRIES 64
 #define IOMMU_MOCK_WALK_ENTRIES 32
 /* Page requests of one device that nobody has answered */

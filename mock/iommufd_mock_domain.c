@@ -12,7 +12,10 @@
 
 #include <linux/bitops.h>
 #include <linux/err.h>
+#include <linux/highmem.h>
+#include <linux/ioport.h>
 #include <linux/log2.h>
+#include <linux/mm.h>
 #include <linux/nospec.h>
 #include <linux/overflow.h>
 #include <linux/sched.h>
@@ -41,12 +44,14 @@
  * @sizes: of all IO pages that there have been, so that a look-up knows where one
  *	may begin
  * @tracking: writes make IO pages dirty
+ * @generation: how often something was unmapped; read without the lock, too
  */
 struct mock_paging {
 	struct mock_domain base;
 	struct xarray io_pages;
 	unsigned long sizes;
 	bool tracking;
+	u64 generation;
 };
 
 /**
@@ -182,6 +187,7 @@ static size_t unmap_io_page(struct mock_paging *paging, unsigned long iova,
 	if (io_page && io_page_size(io_page) - 1 <= last - iova) {
 		size = io_page_size(io_page);
 		__xa_erase(&paging->io_pages, index);
+		WRITE_ONCE(paging->generation, paging->generation + 1);
 	}
 	xa_unlock(&paging->io_pages);
 	return size;
@@ -510,9 +516,9 @@ static int invalidate_entry(struct mock_nested *nested,
 	return 0;
 }
 
-/** mock_cache_invalidate() - iommufd_hw_ops.cache_invalidate */
-int mock_cache_invalidate(struct iommu_domain *domain,
-			  struct iommufd_user_array *array)
+/** mock_hwpt_invalidate() - iommufd_hw_ops.cache_invalidate */
+int mock_hwpt_invalidate(struct iommu_domain *domain,
+			 struct iommufd_user_array *array)
 {
 	struct mock_nested *nested = to_nested(domain);
 	struct iommu_hwpt_invalidate_selftest inv;
@@ -520,7 +526,8 @@ int mock_cache_invalidate(struct iommu_domain *domain,
 	u32 i;
 
 	/* No entries at all is a question for the type. */
-	if (array->type != IOMMU_HWPT_INVALIDATE_DATA_SELFTEST ||
+	if (domain->ops != &mock_nested_ops ||
+	    array->type != IOMMU_HWPT_INVALIDATE_DATA_SELFTEST ||
 	    (array->entry_num && array->entry_len != sizeof(inv))) {
 		array->entry_num = 0;
 		return -EINVAL;
@@ -536,6 +543,124 @@ int mock_cache_invalidate(struct iommu_domain *domain,
 	}
 	array->entry_num = i;
 	return rc;
+}
+
+/* ------------------------------------------------------------------ */
+/* What a device does */
+
+/** mock_domain_is_paging() - Has it an IO page table of the host's */
+bool mock_domain_is_paging(struct mock_domain *domain)
+{
+	return domain->domain.ops == &mock_paging_ops;
+}
+
+/** mock_domain_is_blocked() - Is it what the IOMMU core blocks DMA with */
+bool mock_domain_is_blocked(struct mock_domain *domain)
+{
+	return domain->domain.ops == &mock_blocked_ops;
+}
+
+/** mock_stage2_generation() - Another number after each unmap */
+u64 mock_stage2_generation(struct mock_domain *domain)
+{
+	return READ_ONCE(to_paging(&domain->domain)->generation);
+}
+
+/*
+ * Where the kernel sees @gpa, for kunmap_local(), or NULL: nothing is there that
+ * allows @need, or no RAM.  What is mapped under the lock is pinned as long as that
+ * is held: it is unmapped first.
+ */
+static void *kmap_gpa(struct mock_paging *paging, u64 gpa, unsigned long need,
+		      unsigned long *start)
+{
+	phys_addr_t phys;
+	void *io_page;
+
+	lockdep_assert_held(&paging->io_pages.xa_lock);
+
+	io_page = find_io_page(paging, gpa, start);
+	if (!io_page || (xa_to_value(io_page) & need) != need)
+		return NULL;
+	phys = io_page_phys(io_page) + (gpa - *start);
+	if (!pfn_valid(PHYS_PFN(phys)) || !page_is_ram(PHYS_PFN(phys)))
+		return NULL;
+	return kmap_local_page(pfn_to_page(PHYS_PFN(phys))) +
+	       offset_in_page(phys);
+}
+
+/**
+ * mock_stage2_entry() - Read an entry of a page table
+ * @domain: paging domain
+ * @gpa: address, a multiple of 8
+ * @entry: out
+ *
+ * Return: false if stage 2 does not let it be read.
+ */
+bool mock_stage2_entry(struct mock_domain *domain, u64 gpa, u64 *entry)
+{
+	struct mock_paging *paging = to_paging(&domain->domain);
+	unsigned long start;
+	u64 *at;
+
+	xa_lock(&paging->io_pages);
+	at = kmap_gpa(paging, gpa, IO_PAGE_READ, &start);
+	if (at) {
+		*entry = READ_ONCE(*at);
+		kunmap_local(at);
+	}
+	xa_unlock(&paging->io_pages);
+	return at;
+}
+
+/* All of it is in one IO page of the smallest size, so in one CPU page. */
+static bool copy_piece(struct mock_paging *paging, u64 gpa, void *buf,
+		       size_t length, bool write)
+{
+	unsigned long start;
+	void *at;
+
+	xa_lock(&paging->io_pages);
+	at = kmap_gpa(paging, gpa, write ? IO_PAGE_WRITE : IO_PAGE_READ,
+		      &start);
+	if (at) {
+		if (write)
+			memcpy(at, buf, length);
+		else
+			memcpy(buf, at, length);
+		kunmap_local(at);
+		if (write && paging->tracking)
+			__xa_set_mark(&paging->io_pages, start >> IO_SHIFT,
+				      IO_PAGE_DIRTY);
+	}
+	xa_unlock(&paging->io_pages);
+	return at;
+}
+
+/**
+ * mock_stage2_copy() - Read or write memory as a device does
+ * @domain: paging domain
+ * @gpa: first address
+ * @buf: kernel buffer
+ * @length: bytes
+ * @write: to memory
+ *
+ * Return: how many bytes were copied until stage 2 said no.
+ */
+size_t mock_stage2_copy(struct mock_domain *domain, u64 gpa, void *buf,
+			size_t length, bool write)
+{
+	struct mock_paging *paging = to_paging(&domain->domain);
+	size_t piece, done = 0;
+
+	while (done != length) {
+		piece = MOCK_PAGE_SIZE - (gpa + done) % MOCK_PAGE_SIZE;
+		piece = min(piece, length - done);
+		if (!copy_piece(paging, gpa + done, buf + done, piece, write))
+			break;
+		done += piece;
+	}
+	return done;
 }
 
 /* ------------------------------------------------------------------ */

@@ -35,6 +35,9 @@ static_assert(offsetof(struct mock_cmd_check_iotlb, iotlb) == 4);
 static_assert(offsetof(struct mock_cmd_trigger_iopf, addr) == 16);
 static_assert(offsetof(struct mock_cmd_check_cache, cache) == 4);
 static_assert(offsetof(struct mock_cmd_pasid, pt_id) == 4);
+static_assert(sizeof(struct iommu_mock_dma) == 72);
+static_assert(offsetof(struct iommu_mock_dma, out_reason) == 56);
+static_assert(sizeof(struct iommu_mock_stage1) == 32);
 static_assert(sizeof(struct iommu_test_hw_info) == 8);
 static_assert(sizeof(struct iommu_hwpt_selftest) == 8);
 static_assert(sizeof(struct iommu_hwpt_invalidate_selftest) == 8);
@@ -312,6 +315,8 @@ static int (*const ops[])(struct mock_call *call) = {
 	[IOMMU_TEST_OP_PASID_REPLACE] = mock_op_pasid_replace,
 	[IOMMU_TEST_OP_PASID_DETACH] = mock_op_pasid_detach,
 	[IOMMU_TEST_OP_PASID_CHECK_HWPT] = mock_op_pasid_check,
+	[IOMMU_TEST_OP_MOCK_DMA] = mock_op_dma,
+	[IOMMU_TEST_OP_MOCK_STAGE1] = mock_op_stage1,
 };
 
 static long mock_test_cmd(struct iommufd_ctx *ictx, void *cmd,

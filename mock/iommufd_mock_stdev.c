@@ -76,7 +76,7 @@ int mock_op_domain(struct mock_call *call)
 					&arg->out_stdev_id);
 	if (IS_ERR(stdev))
 		return PTR_ERR(stdev);
-	mdev = mock_dev_create(flags);
+	mdev = mock_dev_create(flags, NULL, 0);
 	if (IS_ERR(mdev)) {
 		rc = PTR_ERR(mdev);
 		goto err_abort;

@@ -35,6 +35,9 @@
 #define IOMMU_TEST_OP_PASID_DETACH 20
 #define IOMMU_TEST_OP_PASID_CHECK_HWPT 21
 /* 22 and 23, DMABUF_GET and DMABUF_REVOKE, are EOPNOTSUPP. */
+/* This project's own: see iommufd_mock_dma_uapi.h */
+#define IOMMU_TEST_OP_MOCK_DMA 100
+#define IOMMU_TEST_OP_MOCK_STAGE1 101
 
 /* struct iommu_hwpt_selftest.pagetable_type */
 #define MOCK_IOMMUPT_DEFAULT 0
@@ -59,6 +62,8 @@
 /* Flags of MOCK_DOMAIN_FLAGS */
 #define MOCK_FLAGS_DEVICE_NO_DIRTY 0x1
 #define MOCK_FLAGS_DEVICE_PASID 0x4
+/* This project's own: no guest's page tables of x86-64 (EOPNOTSUPP) */
+#define MOCK_FLAGS_DEVICE_NO_NESTING 0x10000
 
 #define MOCK_PASID_WIDTH 20
 /* Each second attempt to attach this PASID fails with ENOMEM. */
@@ -294,6 +299,14 @@ struct mock_cmd_pasid {
 };
 
 /**
+ * struct mock_cmd_indirect - an operation with a struct of its own
+ * @uptr: where it is, out too: struct iommu_mock_dma or struct iommu_mock_stage1
+ */
+struct mock_cmd_indirect {
+	__aligned_u64 uptr;
+};
+
+/**
  * struct iommu_test_cmd - ioctl(IOMMU_TEST_CMD)
  * @size: sizeof(struct iommu_test_cmd)
  * @op: IOMMU_TEST_OP_*; others are EOPNOTSUPP
@@ -315,6 +328,7 @@ struct mock_cmd_pasid {
  * @trigger_iopf: TRIGGER_IOPF
  * @check_dev_cache: DEV_CHECK_CACHE
  * @pasid: PASID_ATTACH, PASID_REPLACE, PASID_DETACH, PASID_CHECK_HWPT
+ * @indirect: MOCK_DMA, MOCK_STAGE1
  * @last: end of the first published form
  */
 struct iommu_test_cmd {
@@ -339,6 +353,7 @@ struct iommu_test_cmd {
 		struct mock_cmd_trigger_iopf trigger_iopf;
 		struct mock_cmd_check_cache check_dev_cache;
 		struct mock_cmd_pasid pasid;
+		struct mock_cmd_indirect indirect;
 	};
 	__u32 last;
 };

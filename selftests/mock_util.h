@@ -3,6 +3,9 @@
 #ifndef SELFTESTS_MOCK_UTIL_H
 #define SELFTESTS_MOCK_UTIL_H
 
+#include <linux/iommu.h>
+
+#include "../mock/iommufd_mock_dma_uapi.h"
 #include "../mock/iommufd_mock_uapi.h"
 #include "native_util.h"
 
@@ -283,6 +286,69 @@ static inline uint32_t mock_faulting_new(int fd, uint32_t idev, uint32_t ioas,
 	if (hwpt_alloc_cmd(fd, &cmd))
 		bail("IOMMU_HWPT_ALLOC with a fault queue");
 	return cmd.out_hwpt_id;
+}
+
+/* ------------------------------------------------------------------ */
+/* Guests' page tables, and DMA */
+
+/* Sets size and nothing else */
+static inline int mock_dma_cmd(int fd, struct iommu_mock_dma *dma)
+{
+	struct iommu_test_cmd cmd = { .indirect.uptr = (uintptr_t)dma };
+
+	dma->size = sizeof(*dma);
+	return mock_cmd(fd, IOMMU_TEST_OP_MOCK_DMA, &cmd);
+}
+
+/* What an HWPT with a guest's page table was made with */
+static inline int mock_stage1_info(int fd, uint32_t hwpt,
+				   struct iommu_mock_stage1 *info)
+{
+	struct iommu_test_cmd cmd = { .indirect.uptr = (uintptr_t)info };
+
+	info->size = sizeof(*info);
+	info->id = hwpt;
+	return mock_cmd(fd, IOMMU_TEST_OP_MOCK_STAGE1, &cmd);
+}
+
+/* @s1_flags: IOMMU_VTD_S1_*; @fault: a queue, or 0 */
+static inline int stage1_alloc(int fd, uint32_t idev, uint32_t parent,
+			       uint32_t flags, uint64_t pgd, uint32_t width,
+			       uint64_t s1_flags, uint32_t fault, uint32_t *id)
+{
+	struct iommu_hwpt_vtd_s1 data = {
+		.flags = s1_flags,
+		.pgtbl_addr = pgd,
+		.addr_width = width,
+	};
+	struct iommu_hwpt_alloc cmd = {
+		.flags = flags | (fault ? IOMMU_HWPT_FAULT_ID_VALID : 0),
+		.dev_id = idev,
+		.pt_id = parent,
+		.data_type = IOMMU_HWPT_DATA_VTD_S1,
+		.data_len = sizeof(data),
+		.data_uptr = (uintptr_t)&data,
+		.fault_id = fault,
+	};
+	int rc = hwpt_alloc_cmd(fd, &cmd);
+
+	*id = cmd.out_hwpt_id;
+	return rc;
+}
+
+/* @npages: UINT64_MAX with @addr 0: everything; @flags: IOMMU_VTD_INV_FLAGS_* */
+static inline int stage1_invalidate(int fd, uint32_t hwpt, uint64_t addr,
+				    uint64_t npages, uint32_t flags)
+{
+	struct iommu_hwpt_vtd_s1_invalidate inv = {
+		.addr = addr,
+		.npages = npages,
+		.flags = flags,
+	};
+	uint32_t num = 1;
+
+	return hwpt_invalidate(fd, hwpt, &inv, IOMMU_HWPT_INVALIDATE_DATA_VTD_S1,
+			       sizeof(inv), &num);
 }
 
 #endif
