@@ -141,9 +141,9 @@ static void test_alloc_data(void)
 		"a type, but no length");
 	refused(alloc_data(parent, 0, type, &bad, 0), EINVAL,
 		"the same, nested");
-	refused(alloc_data(ioas, 0, IOMMU_HWPT_DATA_VTD_S1, &bad, sizeof(bad)),
-		EOPNOTSUPP, "data of another IOMMU");
-	refused(alloc_data(parent, 0, IOMMU_HWPT_DATA_VTD_S1, &bad,
+	refused(alloc_data(ioas, 0, IOMMU_HWPT_DATA_AMD_GUEST, &bad,
+			   sizeof(bad)), EOPNOTSUPP, "data of another IOMMU");
+	refused(alloc_data(parent, 0, IOMMU_HWPT_DATA_AMD_GUEST, &bad,
 			   sizeof(bad)), EOPNOTSUPP, "the same, nested");
 	refused(alloc_data(ioas, 0, UINT32_MAX, &bad, sizeof(bad)), EOPNOTSUPP,
 		"type 2^32 - 1");
