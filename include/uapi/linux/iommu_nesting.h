@@ -85,9 +85,9 @@ struct iommu_nesting_page_response {
 };
 
 /* Bits of iommu_cache_invalidate_info.cache */
-#define IOMMU_CACHE_INV_TYPE_IOTLB (1 << 0) /* of the IOMMU */
-#define IOMMU_CACHE_INV_TYPE_DEV_IOTLB (1 << 1) /* of a device that has ATS */
-#define IOMMU_CACHE_INV_TYPE_PASID (1 << 2) /* which PASID has which table */
+#define IOMMU_CACHE_INV_TYPE_IOTLB 0x1 /* of the IOMMU */
+#define IOMMU_CACHE_INV_TYPE_DEV_IOTLB 0x2 /* of a device that has ATS */
+#define IOMMU_CACHE_INV_TYPE_PASID 0x4 /* which PASID has which table */
 #define IOMMU_CACHE_INV_TYPE_NR (3)
 
 /**
@@ -115,9 +115,9 @@ enum iommu_inv_granularity {
  * @nb_granules: how many; 0 is EINVAL, and so is what goes beyond 2^64 - 1
  */
 struct iommu_inv_addr_info {
-#define IOMMU_INV_ADDR_FLAGS_PASID (1 << 0)
-#define IOMMU_INV_ADDR_FLAGS_ARCHID (1 << 1)
-#define IOMMU_INV_ADDR_FLAGS_LEAF (1 << 2)
+#define IOMMU_INV_ADDR_FLAGS_PASID 0x1
+#define IOMMU_INV_ADDR_FLAGS_ARCHID 0x2
+#define IOMMU_INV_ADDR_FLAGS_LEAF 0x4
 	__u32 flags;
 	__u32 archid;
 	__u64 pasid;
@@ -133,8 +133,8 @@ struct iommu_inv_addr_info {
  * @pasid: the host's, 0 without the flag
  */
 struct iommu_inv_pasid_info {
-#define IOMMU_INV_PASID_FLAGS_PASID (1 << 0)
-#define IOMMU_INV_PASID_FLAGS_ARCHID (1 << 1)
+#define IOMMU_INV_PASID_FLAGS_PASID 0x1
+#define IOMMU_INV_PASID_FLAGS_ARCHID 0x2
 	__u32 flags;
 	__u32 archid;
 	__u64 pasid;
@@ -171,12 +171,12 @@ struct iommu_cache_invalidate_info {
  * @emt: extended memory type, with EMTE, 0 to 7
  */
 struct iommu_gpasid_bind_data_vtd {
-#define IOMMU_SVA_VTD_GPASID_SRE (1 << 0) /* privileged requests */
-#define IOMMU_SVA_VTD_GPASID_EAFE (1 << 1) /* extended accessed bits */
-#define IOMMU_SVA_VTD_GPASID_PCD (1 << 2) /* page-level cache disable */
-#define IOMMU_SVA_VTD_GPASID_PWT (1 << 3) /* page-level write through */
-#define IOMMU_SVA_VTD_GPASID_EMTE (1 << 4) /* emt is valid */
-#define IOMMU_SVA_VTD_GPASID_CD (1 << 5) /* PASID-level cache disable */
+#define IOMMU_SVA_VTD_GPASID_SRE 0x1 /* privileged requests */
+#define IOMMU_SVA_VTD_GPASID_EAFE 0x2 /* extended accessed bits */
+#define IOMMU_SVA_VTD_GPASID_PCD 0x4 /* page-level cache disable */
+#define IOMMU_SVA_VTD_GPASID_PWT 0x8 /* page-level write through */
+#define IOMMU_SVA_VTD_GPASID_EMTE 0x10 /* emt is valid */
+#define IOMMU_SVA_VTD_GPASID_CD 0x20 /* PASID-level cache disable */
 	__u64 flags;
 	__u32 pat;
 	__u32 emt;
@@ -205,7 +205,7 @@ struct iommu_gpasid_bind_data {
 	__u32 version;
 #define IOMMU_PASID_FORMAT_INTEL_VTD 1
 	__u32 format;
-#define IOMMU_SVA_GPASID_VAL (1 << 0)
+#define IOMMU_SVA_GPASID_VAL 0x1
 	__u64 flags;
 	__u64 gpgd;
 	__u64 hpasid;
@@ -255,8 +255,8 @@ struct vfio_iommu_type1_info_cap_nesting {
  */
 struct vfio_iommu_type1_pasid_request {
 	__u32 argsz;
-#define VFIO_IOMMU_PASID_ALLOC (1 << 0)
-#define VFIO_IOMMU_PASID_FREE (1 << 1)
+#define VFIO_IOMMU_PASID_ALLOC 0x1
+#define VFIO_IOMMU_PASID_FREE 0x2
 	__u32 flags;
 	union {
 		struct {
@@ -322,8 +322,8 @@ struct vfio_iommu_type1_pasid_quota {
  */
 struct vfio_iommu_type1_bind {
 	__u32 argsz;
-#define VFIO_IOMMU_BIND_GUEST_PGTBL (1 << 0)
-#define VFIO_IOMMU_UNBIND_GUEST_PGTBL (1 << 1)
+#define VFIO_IOMMU_BIND_GUEST_PGTBL 0x1
+#define VFIO_IOMMU_UNBIND_GUEST_PGTBL 0x2
 	__u32 flags;
 	__u8 data[];
 };
