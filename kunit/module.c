@@ -35,6 +35,8 @@ static struct kunit_suite *suites[] = {
 	&kt_unmap_suite,
 	&kt_shadow_suite,
 	&kt_bar_suite,
+	&kt_pasid_set_suite,
+	&kt_nesting_suite,
 	&kt_object_suite,
 	&kt_ioctl_suite,
 };

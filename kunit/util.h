@@ -22,6 +22,8 @@ extern struct kunit_suite kt_page_pins_suite;
 extern struct kunit_suite kt_unmap_suite;
 extern struct kunit_suite kt_shadow_suite;
 extern struct kunit_suite kt_bar_suite;
+extern struct kunit_suite kt_pasid_set_suite;
+extern struct kunit_suite kt_nesting_suite;
 extern struct kunit_suite kt_object_suite;
 extern struct kunit_suite kt_ioctl_suite;
 
