@@ -88,7 +88,7 @@ struct failnth_chain {
 struct failnth_counts {
 	int64_t pins;		/* FOLL_PIN, in the whole system */
 	int64_t vmlck;
-	int64_t contexts, objects, areas, pages, pinned_pages, p2p_ranges;
+	int64_t contexts, objects, areas, pages, pinned_pages, p2p_ranges, pasids;
 };
 
 static int failnth_fd = -1;
@@ -227,6 +227,7 @@ static inline struct failnth_counts failnth_count(void)
 	c.pages = failnth_value(text, "pages");
 	c.pinned_pages = failnth_value(text, "pinned_pages");
 	c.p2p_ranges = failnth_value(text, "p2p_ranges");
+	c.pasids = failnth_value(text, "pasids");
 	return c;
 }
 
@@ -242,9 +243,10 @@ static inline void failnth_show(const char *what,
 	note("%s: pins %lld, VmLck %lld, contexts %lld, objects %lld", what,
 	     (long long)c->pins, (long long)c->vmlck,
 	     (long long)c->contexts, (long long)c->objects);
-	note("    areas %lld, pages %lld, pinned_pages %lld, p2p_ranges %lld",
+	note("    areas %lld, pages %lld, pinned_pages %lld, p2p_ranges %lld, pasids %lld",
 	     (long long)c->areas, (long long)c->pages,
-	     (long long)c->pinned_pages, (long long)c->p2p_ranges);
+	     (long long)c->pinned_pages, (long long)c->p2p_ranges,
+	     (long long)c->pasids);
 }
 
 static inline bool failnth_errno_ok(const struct failnth_step *step, int err)
