@@ -12,6 +12,7 @@
 #define SELFTESTS_FUZZ_CORE_H
 
 #include <fcntl.h>
+#include <linux/iommu_nesting.h>
 #include <linux/types.h>
 #include <linux/vfio.h>
 #include <pthread.h>
@@ -34,7 +35,7 @@
 #define COVER_WORDS (1U << 15)
 #define PROCS_MAX 8
 #define THREADS_MAX 8
-#define KINDS_MAX 64
+#define KINDS_MAX 96
 #define ERRNOS 134
 #define FAIL_FD_MIN 512
 
@@ -372,13 +373,14 @@ static inline void log_call(struct fuzz_thread *t, int fd, unsigned long cmd,
 
 /*
  * These may take a group out of a domain.  The IOMMU core of 6.1 warns when the
- * driver then has no memory to block DMA, whoever the caller is; failnth_vfio
- * tries what can fail in them.
+ * driver then has no memory to block DMA, whoever the caller is; failnth_vfio and
+ * failnth_nesting try what can fail in them.
  */
 static inline bool may_detach(unsigned long cmd)
 {
 	return cmd == VFIO_GROUP_UNSET_CONTAINER ||
-	       cmd == VFIO_GROUP_SET_CONTAINER || cmd == VFIO_SET_IOMMU;
+	       cmd == VFIO_GROUP_SET_CONTAINER || cmd == VFIO_SET_IOMMU ||
+	       cmd == VFIO_IOMMU_BIND;
 }
 
 /*

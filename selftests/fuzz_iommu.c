@@ -27,12 +27,15 @@
 #include "fuzz_access.h"
 #include "fuzz_mem.h"
 #include "fuzz_native.h"
+#include "fuzz_nesting.h"
 #include "fuzz_proc.h"
 #include "fuzz_vfio.h"
+#include "nesting_dev.h"
 
 /* The parent looks around that often; nothing it asserts depends on it. */
 #define TICK_MS 100
 #define TICKS_PER_NOTE (10000 / TICK_MS)
+#define TICKS_PER_ANSWER (1000 / TICK_MS)
 /* So many ticks without an operation are a hang: 3 minutes. */
 #define TICKS_HANG (180000 / TICK_MS)
 #define RETRIES 600
@@ -98,11 +101,29 @@ static const struct op_kind kinds[] = {
 	{ "limit", op_limit, 2, ALWAYS },
 	{ "debugfs", op_debugfs, 1, ALWAYS },
 	{ "entry_limit", op_entry_limit, 1, ALWAYS },
+	{ "nesting", op_nesting, 1, ALWAYS },
+	{ "nest", op_nest, 8, WITH_VFIO },
+	{ "pasid", op_pasid, 6, WITH_VFIO },
+	{ "pasid_quota", op_pasid_quota, 1, WITH_VFIO },
+	{ "bind", op_bind, 10, WITH_VFIO },
+	{ "unbind", op_unbind, 5, WITH_VFIO },
+	{ "invalidate", op_invalidate, 8, WITH_VFIO },
+	{ "table", op_table, 6, ALWAYS },
+	{ "fault_open", op_fault_open, 3, ALWAYS },
+	{ "fault_use", op_fault_use, 4, ALWAYS },
+	{ "mock_vfio_dma", op_mock_vfio_dma, 8, WITH_VFIO },
+	{ "mock_device", op_mock_device, 3, ALWAYS },
+	{ "hwpt_alloc", op_hwpt_alloc, 4, ALWAYS },
+	{ "hwpt_attach", op_hwpt_attach, 4, ALWAYS },
+	{ "hwpt_invalidate", op_hwpt_invalidate, 4, ALWAYS },
+	{ "mock_dma", op_mock_dma, 5, ALWAYS },
 	{ "signal", op_signal, 2, ALWAYS },
 	{ "reset", op_reset, 1, ALWAYS },
 };
 
 #define KINDS (sizeof(kinds) / sizeof(*kinds))
+
+_Static_assert(KINDS <= KINDS_MAX, "KINDS_MAX");
 
 static struct options {
 	uint64_t seed, seconds, ops;
@@ -367,18 +388,21 @@ out:
 }
 
 /*
- * While threads run: whoever waits for an access to let go is helped, and if
- * nothing happens at all, what may hold a file that others wait for goes.
+ * While threads run: whoever waits for an access to let go, or for the answer to a
+ * page request, is helped, and if nothing happens at all, what may hold a file that
+ * others wait for goes.
  */
 static void nurse(struct thread_log *logs)
 {
 	struct access_test_mode release = { .mode = ACCESS_TEST_RELEASE };
 	unsigned long last = 0, now;
-	unsigned int i, busy, still = 0, class;
+	unsigned int i, busy, still = 0, class, ticks = 0;
 	int fd;
 
 	do {
 		usleep(TICK_MS * 1000);
+		if (++ticks % TICKS_PER_ANSWER == 0)
+			faults_close();
 		for (i = 0; i != SLOTS; i++)
 			ioctl(slot_fd(FD_ACCESS, i), ACCESS_TEST_MODE, &release);
 		for (i = 0, now = 0, busy = 0; i != options.threads; i++) {
@@ -793,6 +817,34 @@ static void inject_setup(void)
 	write_file("/sys/kernel/debug/fail_usercopy/verbose", "0");
 }
 
+/* Those of edu, and of the mock IOMMU, which have PASIDs */
+static void find_devices(void)
+{
+	struct vfio_pci_addr edus[6];
+	struct nesting_dev mocks[2];
+	int i, n;
+
+	n = find_vfio_pci(EDU_VENDOR, EDU_DEVICE, edus, 6);
+	if (!n)
+		bail("no edu with vfio-pci");
+	for (i = 0; i != n; i++) {
+		snprintf(world.dev[i].name, sizeof(world.dev[i].name), "%.15s",
+			 edus[i].bdf);
+		world.dev[i].group = edus[i].group;
+	}
+	world.devs = n;
+	if (access("/sys/module/iommufd_mock_vfio", F_OK) &&
+	    system("insmod \"$KO\"/mock/iommufd_mock_vfio.ko vfio_devices=2"))
+		bail("no VFIO devices of the mock");
+	n = mock_vfio_find(mocks, 2);
+	if (n != 2)
+		bail("%d VFIO devices of the mock", n);
+	for (i = 0; i != n; i++) {
+		memcpy(world.dev[world.devs].name, mocks[i].name, sizeof(mocks[i].name));
+		world.dev[world.devs++].group = mocks[i].group;
+	}
+}
+
 static void setup(void)
 {
 	unsigned int class, i;
@@ -800,6 +852,9 @@ static void setup(void)
 	if (access(ACCESS_TEST_NODE, F_OK) &&
 	    system("insmod \"$KO\"/mock/iommufd_access_test.ko"))
 		bail("no " ACCESS_TEST_NODE);
+	if (access("/sys/module/iommufd_mock", F_OK) &&
+	    system("insmod \"$KO\"/mock/iommufd_mock.ko"))
+		bail("no mock IOMMU");
 	inject_setup();
 	for (class = 0; class != FD_CLASSES; class++)
 		for (i = 0; i != SLOTS; i++)
@@ -809,11 +864,11 @@ static void setup(void)
 	    socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, world.pass))
 		bail("setup");
 	if (!options.no_vfio) {
-		world.devs = find_vfio_pci(0x1234, 0x11e8, world.dev, 8);
+		find_devices();
 		world.stock_node = !node_is_iommufd();
-		if (!world.devs)
-			bail("no edu with vfio-pci");
 	}
+	write_file(NESTING_PARAM, "Y");
+	tables_map();
 	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (kmsg < 0 || lseek(kmsg, 0, SEEK_END) < 0)
 		bail("/dev/kmsg");
@@ -827,7 +882,8 @@ static void setup(void)
 static bool stats_zero(void)
 {
 	static const char *const names[] = {
-		"contexts", "objects", "areas", "pages", "pinned_pages",
+		"contexts", "objects", "areas", "pages", "pinned_pages", "pasids",
+		"shadow_entries",
 	};
 	bool zero = true;
 	size_t i;
@@ -882,7 +938,7 @@ static void verdict(bool quiet, int64_t pins)
 	ok(!died, "no process dies of itself (%u)", died);
 	ok(!hung, "nothing hangs (%u)", hung);
 	ok(!charged, "VmLck is 0 when all is closed");
-	ok(stats_zero(), "contexts, objects, areas, pages are gone");
+	ok(stats_zero(), "contexts, objects, areas, pages, PASIDs are gone");
 	ok(pins_held() == pins, "pins are balanced (%lld, before %lld)",
 	   (long long)pins_held(), (long long)pins);
 	if (!options.ops)
@@ -962,6 +1018,8 @@ int main(int argc, char **argv)
 	pins = pins_held();
 	quiet = run();
 	entry_limit(ENTRY_LIMIT_DEFAULT);
+	write_file(NESTING_PARAM, "N");
+	write_file(SHADOW_LIMIT, SHADOW_LIMIT_DEFAULT);
 	verdict(quiet, pins);
 	return tap_done();
 }

@@ -39,6 +39,8 @@ static inline unsigned long iommu_type(struct fuzz_thread *t)
 {
 	if (one_in(t, 16))
 		return one_in(t, 2) ? below(t, 12) : odd_value(t);
+	if (one_in(t, 6))
+		return VFIO_TYPE1_NESTING_IOMMU;
 	return one_in(t, 2) ? VFIO_TYPE1_IOMMU : VFIO_TYPE1v2_IOMMU;
 }
 
@@ -84,7 +86,7 @@ static bool op_container(struct fuzz_thread *t)
 	}
 	if (one_in(t, 2))
 		return true;
-	device = device_fd(group, world.dev[dev].bdf);
+	device = device_fd(group, world.dev[dev].name);
 	slot_put(FD_DEVICE, below(t, SLOTS), device);
 	return device >= 0;
 }
@@ -235,7 +237,7 @@ static bool op_device_open(struct fuzz_thread *t)
 
 	if (!world.devs || group < 0)
 		return false;
-	fd = device_fd(group, world.dev[below(t, world.devs)].bdf);
+	fd = device_fd(group, world.dev[below(t, world.devs)].name);
 	if (fd >= 0)
 		slot_put(FD_DEVICE, below(t, SLOTS), fd);
 	return fd >= 0;

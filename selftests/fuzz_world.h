@@ -27,7 +27,13 @@
 #define MEM_STEP 0x800000ULL
 #define MEM_MAX 0x400000ULL
 
-enum fd_class { FD_CTX, FD_GROUP, FD_DEVICE, FD_ACCESS, FD_MEM, FD_CLASSES };
+enum fd_class { FD_CTX, FD_GROUP, FD_DEVICE, FD_ACCESS, FD_MEM, FD_FAULT, FD_CLASSES };
+
+/* A VFIO device: an edu, or one of the mock IOMMU */
+struct fuzz_dev {
+	char name[64];
+	int group;
+};
 
 struct live_map {
 	unsigned int slot;	/* of FD_CTX */
@@ -49,6 +55,11 @@ struct world {
 	/* The compatibility IOAS; 0: none; ~0: there, but without an id */
 	atomic_uint compat[SLOTS];
 	atomic_bool grouped[SLOTS];	/* a group was in that container */
+	atomic_bool nested[SLOTS];	/* and it was one with two stages */
+	/* The latest of the context in that slot, by native ioctls; 0: none */
+	atomic_uint stdev[SLOTS], idev[SLOTS], parent[SLOTS], queue[SLOTS];
+	atomic_uint hwpt[SLOTS][IDS];
+	atomic_uint pasid[IDS];		/* 0: none */
 	atomic_uint accesses;		/* ids of accesses, the latest */
 	struct live_map live[LIVE_MAX];
 	atomic_uint live_next;
@@ -57,7 +68,7 @@ struct world {
 	atomic_int tid[THREADS_MAX];
 	int zero;			/* /dev/zero */
 	int pass[2];			/* sockets that all processes share */
-	struct vfio_pci_addr dev[8];
+	struct fuzz_dev dev[8];
 	int devs;
 	bool stock_node;		/* VFIO_NODE is not /dev/iommu */
 	bool may_limit;			/* RLIMIT_MEMLOCK binds this process */
@@ -72,8 +83,15 @@ static inline void ctx_forget(unsigned int slot)
 
 	atomic_store(&world.compat[slot], 0);
 	atomic_store(&world.grouped[slot], false);
-	for (i = 0; i != IDS; i++)
+	atomic_store(&world.nested[slot], false);
+	atomic_store(&world.stdev[slot], 0);
+	atomic_store(&world.idev[slot], 0);
+	atomic_store(&world.parent[slot], 0);
+	atomic_store(&world.queue[slot], 0);
+	for (i = 0; i != IDS; i++) {
 		atomic_store(&world.ioas[slot][i], 0);
+		atomic_store(&world.hwpt[slot][i], 0);
+	}
 	for (i = 0; i != LIVE_MAX; i++)
 		if (world.live[i].slot == slot)
 			world.live[i].ioas = 0;
