@@ -22,12 +22,19 @@
  */
 #include <fnmatch.h>
 
+#include "nesting_util.h"
+#include "pgtable_util.h"
 #include "side.h"
 
 /* Where to map: aligned to the largest IO page there is */
 #define BASE (4 * GIB)
 /* Far from all else */
 #define COPY_BASE (64 * GIB)
+
+/* What a guest calls its memory, and its page tables */
+#define GUEST_GPA (8 * GIB)
+#define TABLES_GPA (32 * GIB)
+#define TABLES_SIZE (4 * MIB)
 
 /* Mappings that one request is to unmap */
 #define MANY 10000
@@ -497,6 +504,181 @@ static void measure_dirties(const struct backing *b)
 }
 
 /* ------------------------------------------------------------------ */
+/* A guest's page table */
+
+static struct {
+	struct guest_mem mem;
+	struct pgtable table;
+} guest;
+
+/* A guest's pages are scattered, too: where is page @i of @n, a power of two? */
+static uint64_t guest_offset(uint64_t i, uint64_t n)
+{
+	return i * 40503 % n * PAGE;
+}
+
+static int bind_guest(const struct side *side, const struct range *r)
+{
+	(void)r;
+	return bind_table(side->fd, 0, guest.table.root, guest.table.width);
+}
+
+static int unbind_guest(const struct side *side, const struct range *r)
+{
+	(void)r;
+	return unbind_table(side->fd, 0);
+}
+
+static int invalidate_guest(const struct side *side, const struct range *r)
+{
+	return inv_addr(side->fd, IOMMU_CACHE_INV_TYPE_IOTLB, 0, r->iova, PAGE, r->size / PAGE,
+			IOMMU_INV_ADDR_FLAGS_LEAF);
+}
+
+/* A VMM that reads the guest's table itself has a mapping for each page. */
+static int map_pages(const struct side *side, const struct range *r)
+{
+	uint64_t n = r->size / PAGE, i;
+	int rc = 0;
+
+	for (i = 0; i != n && !rc; i++)
+		rc = dma_map(side->fd, r->iova + i * PAGE,
+			     r->backing->va + guest_offset(i, n), PAGE);
+	return rc;
+}
+
+static int unmap_pages(const struct side *side, const struct range *r)
+{
+	uint64_t n = r->size / PAGE, i;
+	int rc = 0;
+
+	for (i = 0; i != n && !rc; i++)
+		rc = dma_unmap(side->fd, r->iova + i * PAGE, PAGE, NULL);
+	return rc;
+}
+
+static void guest_show(const struct range *r, bool present)
+{
+	uint64_t n = r->size / PAGE, i;
+
+	for (i = 0; i != n; i++)
+		pgtable_set(pgtable_walk(&guest.table, r->iova + i * PAGE, 1, true),
+			    present ? (GUEST_GPA + guest_offset(i, n)) | PT_ALL : 0);
+}
+
+/**
+ * struct nesting_way - how what a guest does to its page table comes to the device
+ * @bind: it has a table
+ * @unbind: it has none any more
+ * @appear: entries of the table become present
+ * @vanish: the reverse
+ */
+struct nesting_way {
+	op_fn bind;
+	op_fn unbind;
+	op_fn appear;
+	op_fn vanish;
+};
+
+static const struct nesting_way by_shadow = {
+	bind_guest, unbind_guest, invalidate_guest, invalidate_guest,
+};
+
+/* All mappings go by one request. */
+static const struct nesting_way by_maps = {
+	map_pages, container_unmap, map_pages, unmap_pages,
+};
+
+static void measure_table(const char *key, const struct side *side, const struct range *r,
+			  const struct nesting_way *way, unsigned int reps)
+{
+	struct samples on, off;
+	unsigned int i;
+
+	guest_show(r, true);
+	samples_init(&on, MARK_MAP);
+	samples_init(&off, MARK_UNMAP);
+	for (i = 0; i != reps; i++) {
+		sample(&on, side, way->bind, r, "bind");
+		sample(&off, side, way->unbind, r, "unbind");
+	}
+	result(key, "bind", "page", r->size / PAGE, &on);
+	result(key, "unbind", "page", r->size / PAGE, &off);
+
+	must_work(way->bind(side, r), "bind", r);
+	samples_init(&on, MARK_MAP);
+	samples_init(&off, MARK_UNMAP);
+	for (i = 0; i != reps; i++) {
+		guest_show(r, false);
+		sample(&off, side, way->vanish, r, "vanish");
+		guest_show(r, true);
+		sample(&on, side, way->appear, r, "appear");
+	}
+	result(key, "vanish", "page", r->size / PAGE, &off);
+	result(key, "appear", "page", r->size / PAGE, &on);
+	if (way == &by_shadow) {
+		samples_init(&on, MARK_MAP);
+		for (i = 0; i != reps; i++)
+			sample(&on, side, invalidate_guest, r, "invalidate");
+		result(key, "invalidate", "page", r->size / PAGE, &on);
+	}
+	must_work(way->unbind(side, r), "unbind", r);
+}
+
+static void nesting_size(const char *what, const struct backing *b,
+			 const struct nesting_way *way, const struct size *size)
+{
+	struct range r = { .backing = b, .size = size->bytes, .iova = BASE };
+	const char *key = range_key(what, b, r.size);
+	struct side side;
+
+	if (!wanted(key))
+		return;
+	progress(key);
+	guest.mem.used = 0;
+	guest.table = pgtable_new(&guest.mem, 48);
+	if (way == &by_shadow) {
+		side_open_type(&side, bench.ops, 1, VFIO_TYPE1_NESTING_IOMMU);
+		if (dma_map(side.fd, GUEST_GPA, b->va, b->size) ||
+		    dma_map(side.fd, TABLES_GPA, guest.mem.va, guest.mem.size))
+			bail("map a guest");
+	} else {
+		side_open(&side, bench.ops, 1);
+	}
+	/* The largest is a quarter of a million requests, if it is by mappings. */
+	measure_table(key, &side, &r, way, r.size == GIB ? 1 : reps_of(size));
+	side_close(&side);
+}
+
+/*
+ * What a guest's table costs, by a shadow and by a mapping for each page.  The latter is
+ * all that there is with type1.
+ */
+static void measure_nesting(const struct backing *b)
+{
+	size_t i;
+
+	if (bench.ops == &all_sides[NATIVE] || !wanted_part("nest"))
+		return;
+	guest.mem = (struct guest_mem){
+		.va = alloc_pages(TABLES_SIZE), .gpa = TABLES_GPA, .size = TABLES_SIZE,
+	};
+	iommufd_param("nesting", true);
+	for (i = 0; i != COUNT(sizes); i++) {
+		if (!reps_of(&sizes[i]) || sizes[i].bytes == 64 * MIB)
+			continue;
+		if (bench.ops == &all_sides[CONTAINER]) {
+			nesting_size("nesting", b, &by_shadow, &sizes[i]);
+			nesting_size("nested-maps", b, &by_maps, &sizes[i]);
+		} else {
+			nesting_size("nesting", b, &by_maps, &sizes[i]);
+		}
+	}
+	iommufd_param("nesting", false);
+	munmap(guest.mem.va, TABLES_SIZE);
+}
+
+/* ------------------------------------------------------------------ */
 
 static void measure_side(const struct backing *b)
 {
@@ -521,6 +703,7 @@ static void measure_side(const struct backing *b)
 		measure_groups(b);
 	if (b->kind == SCATTERED) {
 		measure_dirties(b);
+		measure_nesting(b);
 		measure_live(b);
 	}
 }

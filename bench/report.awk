@@ -242,7 +242,7 @@ function summarize(file, mode, name, op,	key)
 		ratio(key, "container"), cell(insns, key, "native", "%.1f") > file
 }
 
-function write_summary(	file, rule, n, i, kind, size, m)
+function write_summary(	file, rule, n, i, kind, size, m, j, nops, ops)
 {
 	file = out "/summary.rst"
 	rule = "=======  =========================  ============  =====  =========  =========  ======  ========="
@@ -267,6 +267,11 @@ function write_summary(	file, rule, n, i, kind, size, m)
 			summarize(file, modes[m], size[i], "get-bitmap")
 			summarize(file, modes[m], size[i], "unmap-bitmap")
 		}
+		n = split("nesting/scattered/4K nested-maps/scattered/4K nesting/scattered/2M nested-maps/scattered/2M nesting/scattered/1G nested-maps/scattered/1G", size, " ")
+		nops = split("bind unbind vanish appear invalidate", ops, " ")
+		for (i = 1; i <= n; i++)
+			for (j = 1; j <= nops; j++)
+				summarize(file, modes[m], size[i], ops[j])
 	}
 	print rule > file
 	close(file)

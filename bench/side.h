@@ -167,8 +167,9 @@ static const struct side_ops all_sides[SIDE_KINDS] = {
 	},
 };
 
-/* @ngroups groups, of a device each, in one address space */
-static inline void side_open(struct side *side, const struct side_ops *ops, int ngroups)
+/* @ngroups groups, of a device each, in one address space of a VFIO container of @type */
+static inline void side_open_type(struct side *side, const struct side_ops *ops, int ngroups,
+				  unsigned long type)
 {
 	struct vfio_pci_addr addr[2];
 	int i;
@@ -185,11 +186,16 @@ static inline void side_open(struct side *side, const struct side_ops *ops, int 
 		side->group[i] = group_open(addr[i].group);
 		if (set_container(side->group[i], side->fd))
 			bail("SET_CONTAINER");
-		if (!i && set_iommu(side->fd, VFIO_TYPE1v2_IOMMU))
+		if (!i && set_iommu(side->fd, type))
 			bail("SET_IOMMU");
 	}
 	if (ops == &all_sides[NATIVE] && vfio_ioas_get(side->fd, &side->ioas))
 		bail("IOMMU_VFIO_IOAS");
+}
+
+static inline void side_open(struct side *side, const struct side_ops *ops, int ngroups)
+{
+	side_open_type(side, ops, ngroups, VFIO_TYPE1v2_IOMMU);
 }
 
 static inline void side_close(struct side *side)
