@@ -65,10 +65,12 @@ static void inv_addresses(struct kunit *test)
 		{ SZ_2M, SZ_2M, 2, 0, 3 * SZ_2M - 1 },
 		{ 1ULL << 63, 1ULL << 63, 1, 0, U64_MAX },
 		{ 0, 1ULL << 63, 1, 0, S64_MAX },
-		/* All there is has 2^64 bytes, which is one too many. */
-		{ 0, 1ULL << 63, 2, -EINVAL },
+		/* All there is */
+		{ 0, 1ULL << 63, 2, 0, U64_MAX },
+		{ 0, 1ULL << 63, 3, -EINVAL },
 		{ 1ULL << 63, 1ULL << 63, 2, -EINVAL },
-		{ 0, SZ_4K, 1ULL << 52, -EINVAL },
+		{ 0, SZ_4K, 1ULL << 52, 0, U64_MAX },
+		{ 0, SZ_4K, (1ULL << 52) + 1, -EINVAL },
 		{ 0, SZ_4K, (1ULL << 52) - 1, 0, U64_MAX - SZ_4K },
 		{ SZ_4K, SZ_4K, (1ULL << 52) - 1, 0, U64_MAX },
 		{ 2 * SZ_4K, SZ_4K, (1ULL << 52) - 1, -EINVAL },
@@ -164,12 +166,10 @@ static int model_addr(const struct iommu_inv_addr_info *a)
 		return -EINVAL;
 	for (bit = 12; bit != 64 && a->granule_size != 1ULL << bit; bit++)
 		;
-	if (bit == 64 || a->addr % a->granule_size || !a->nb_granules ||
-	    a->nb_granules > 1ULL << (64 - bit))
+	if (bit == 64 || a->addr % a->granule_size || !a->nb_granules)
 		return -EINVAL;
-	/* In granules: how many are there from addr on?  All of them are one too many. */
-	if (a->nb_granules > (U64_MAX >> bit) - (a->addr >> bit) + 1 ||
-	    a->nb_granules == 1ULL << (64 - bit))
+	/* In granules: how many are there from addr on? */
+	if (a->nb_granules > (U64_MAX >> bit) - (a->addr >> bit) + 1)
 		return -EINVAL;
 	return model_whose(a->flags & 1, a->flags & 2, a->pasid, a->archid);
 }
