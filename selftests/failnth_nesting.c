@@ -22,6 +22,9 @@
 /* What the guest's table shows, and what it does not show */
 #define A 0x10000000ULL
 #define HOLE (A + 2 * PT_2M)
+/* What it shows after an invalidation, each page by a table of the IOMMU's own */
+#define FRESH (A + PT_1G)
+#define NFRESH 3
 #define BYTES 64
 /* Of another value than PASIDs that are given in order */
 #define PASID 700U
@@ -46,6 +49,13 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
+static void set_fresh(uint64_t flags)
+{
+	for (unsigned int i = 0; i != NFRESH; i++)
+		pgtable_set(pgtable_walk(&pt, FRESH + i * PT_2M, 1, true),
+			    flags ? gpa | flags : 0);
+}
+
 static void close_all(void)
 {
 	edu_unmap_bar(&edu);
@@ -66,6 +76,7 @@ static void open_nothing(void)
 	device = -1;
 	queue = -1;
 	failnth_make_absent(absent, N);
+	set_fresh(0);
 }
 
 static long try_close(int *fd)
@@ -238,6 +249,14 @@ static long step_inv_addr(void)
 	return inv_addr(container, IOMMU_CACHE_INV_TYPE_IOTLB, 0, A, PAGE, 512, 0);
 }
 
+/* Pages that are present from now on.  Without memory they are not. */
+static long step_inv_fresh(void)
+{
+	set_fresh(PT_ALL);
+	return inv_addr(container, IOMMU_CACHE_INV_TYPE_IOTLB, 0, FRESH, PAGE,
+			NFRESH * 512, 0);
+}
+
 /* Stage 2 beside what is bound */
 static long step_map_under(void)
 {
@@ -286,6 +305,7 @@ static const struct failnth_step shadow_steps[] = {
 	STEP("CACHE_INVALIDATE by DOMAIN", step_inv_domain, 0, EFAULT),
 	STEP("CACHE_INVALIDATE by PASID", step_inv_pasid, 0, EFAULT),
 	STEP("CACHE_INVALIDATE by ADDR", step_inv_addr, 0, EFAULT),
+	STEP("CACHE_INVALIDATE of what is new", step_inv_fresh, 0, EFAULT),
 	STEP("MAP_DMA under a bind", step_map_under, 0),
 	STEP("MAP_DMA of what is scattered", step_map_scattered, 0),
 	STEP("UNMAP_DMA under a bind", step_unmap_under, FN_COMMITS, EFAULT),
@@ -359,6 +379,7 @@ static void open_device(void)
 static const struct failnth_step dma_shadow_steps[] = {
 	STEP("BIND", step_bind, FN_OURS),
 	STEP("CACHE_INVALIDATE", step_inv_addr, 0, EFAULT),
+	STEP("CACHE_INVALIDATE of what is new", step_inv_fresh, 0, EFAULT),
 	STEP("MAP_DMA", step_map_under, 0),
 	STEP("UNMAP_DMA", step_unmap_under, FN_COMMITS, EFAULT),
 	STEP("UNBIND", step_unbind, FN_OURS),
