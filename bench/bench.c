@@ -415,9 +415,14 @@ static void measure_live(const struct backing *b)
 	struct memory before, after;
 	struct side side;
 	uint64_t live = 0;
+	bool any = false;
 	char key[64];
 
-	if (!wanted_part("live/"))
+	for (i = 0; i != n && !any; i++) {
+		live_key(key, sizeof(key), levels[i]);
+		any = wanted(key);
+	}
+	if (!any)
 		return;
 	progress("live");
 	/* The same places for all sides */
