@@ -559,6 +559,9 @@ static int compose(struct iommufd_shadow *shadow, unsigned long first,
 	walk.pos = first;
 	rc = walk_table(&walk, shadow->levels - 1, shadow->pgd, 0,
 			IOMMU_READ | IOMMU_WRITE);
+	/* What was seen before the limit was reached need not go. */
+	if (rc == -ENOSPC && !filling)
+		walk_flush(&walk);
 	if (walk.pos <= last)
 		sweep(shadow, walk.pos, last);
 	if (rc && !filling)
