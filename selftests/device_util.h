@@ -6,6 +6,25 @@
 #include "access_util.h"
 #include "edu.h"
 
+/*
+ * An IOMMU that ACPI's VIOT describes, virtio's, learns of a device when a driver
+ * is first tried on it: one that does not want it will do.
+ */
+static inline void give_group(const char *name)
+{
+	char path[PATH_MAX], group[NAME_MAX + 1];
+
+	if (sysfs_link(name, "iommu_group", group, sizeof(group)))
+		return;
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override",
+		 name);
+	sysfs_write(path, "virtio-pci");
+	sysfs_write("/sys/bus/pci/drivers_probe", name);
+	sysfs_write(path, "");
+	if (!sysfs_link(name, "iommu_group", group, sizeof(group)))
+		bail("%s gets no IOMMU group", name);
+}
+
 /* A device: who drives it, its registers, its object id */
 struct device {
 	const char *name;
