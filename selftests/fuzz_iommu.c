@@ -35,7 +35,7 @@
 /* The parent looks around that often; nothing it asserts depends on it. */
 #define TICK_MS 100
 #define TICKS_PER_NOTE (10000 / TICK_MS)
-#define TICKS_PER_ANSWER (1000 / TICK_MS)
+#define TICKS_PER_ANSWER (300 / TICK_MS)
 /* So many ticks without an operation are a hang: 3 minutes. */
 #define TICKS_HANG (180000 / TICK_MS)
 #define RETRIES 600
@@ -868,6 +868,7 @@ static void setup(void)
 		world.stock_node = !node_is_iommufd();
 	}
 	write_file(NESTING_PARAM, "Y");
+	write_file(SHADOW_LIMIT, SHADOW_LIMIT_FUZZ);
 	tables_map();
 	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (kmsg < 0 || lseek(kmsg, 0, SEEK_END) < 0)

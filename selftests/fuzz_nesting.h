@@ -23,6 +23,8 @@
 #define NESTING_PARAM "/sys/module/iommufd/parameters/nesting"
 #define SHADOW_LIMIT "/sys/module/iommufd/parameters/shadow_entries"
 #define SHADOW_LIMIT_DEFAULT "4194304"
+/* A table that leads to itself is as large as may be: minutes, on a slow kernel */
+#define SHADOW_LIMIT_FUZZ "10000"
 
 #define TABLE_BASE (MEM_BASE + (MEM_SLOTS + BAR_SLOTS) * MEM_STEP)
 #define TABLE_PAGES 32U
@@ -203,7 +205,7 @@ static bool op_nesting(struct fuzz_thread *t)
 	if (one_in(t, 4)) {
 		fd = open(SHADOW_LIMIT, O_WRONLY | O_CLOEXEC);
 		worked = fd >= 0 && (off ? write(fd, "16", 2) == 2 :
-				     write(fd, SHADOW_LIMIT_DEFAULT, 7) == 7);
+				     write(fd, SHADOW_LIMIT_FUZZ, 5) == 5);
 	} else {
 		fd = open(NESTING_PARAM, O_WRONLY | O_CLOEXEC);
 		worked = fd >= 0 && write(fd, off ? "N" : "Y", 1) == 1;
@@ -494,8 +496,8 @@ static inline struct iommu_mock_dma dma_pick(struct fuzz_thread *t)
 		dma.flags |= IOMMU_MOCK_DMA_PASID;
 	else if (!one_in(t, 16))
 		dma.flags &= ~IOMMU_MOCK_DMA_PASID;
-	/* A child has no nurse. */
-	if (t->child)
+	/* Who waits for a page does nothing else; a child has no nurse. */
+	if (t->child || !one_in(t, 4))
 		dma.flags &= ~IOMMU_MOCK_DMA_PRI;
 	return dma;
 }
