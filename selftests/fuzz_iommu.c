@@ -111,7 +111,7 @@ static const struct op_kind kinds[] = {
 	{ "table", op_table, 6, ALWAYS },
 	{ "fault_open", op_fault_open, 3, ALWAYS },
 	{ "fault_use", op_fault_use, 4, ALWAYS },
-	{ "mock_vfio_dma", op_mock_vfio_dma, 8, WITH_VFIO },
+	{ "mock_vfio_dma", op_mock_vfio_dma, 8, FUTILE },
 	{ "mock_device", op_mock_device, 3, ALWAYS },
 	{ "hwpt_alloc", op_hwpt_alloc, 4, ALWAYS },
 	{ "hwpt_attach", op_hwpt_attach, 4, ALWAYS },
