@@ -150,6 +150,12 @@ void pfn_cursor_init(struct pfn_cursor *cur, const struct rb_root *root,
 		return;
 	}
 	cur->skip = first - cur->ext->start;
+	/* Of one page each: a shadow reads scattered memory page by page. */
+	if (cur->ext->nruns == cur->ext->npages) {
+		cur->run = cur->skip;
+		cur->skip = 0;
+		return;
+	}
 	runs = pfn_extent_runs(cur->ext);
 	while (cur->skip >= pfn_run_count(runs[cur->run]))
 		cur->skip -= pfn_run_count(runs[cur->run++]);
