@@ -257,6 +257,24 @@ static struct iommufd_hwpt *new_shadow(struct iommufd_hwpt *parent, u32 flags,
 	return hwpt;
 }
 
+/* One that the IOMMU walks itself; the reference of @hw is taken over. */
+static struct iommufd_hwpt *new_walked(struct iommufd_hwpt *parent,
+				       const struct iommufd_hw_ops *hw,
+				       struct device *dev, u32 flags,
+				       const struct iommufd_stage1 *stage1)
+{
+	struct iommu_domain *domain = ERR_PTR(-EOPNOTSUPP);
+
+	if (hw->domain_alloc_stage1 && hw->stage1_invalidate)
+		domain = hw->domain_alloc_stage1(dev, parent->idomain.domain,
+						 flags, stage1);
+	if (IS_ERR(domain)) {
+		iommufd_hw_put(hw);
+		return ERR_CAST(domain);
+	}
+	return iommufd_hwpt_new_of(parent->ioas, parent, hw, domain);
+}
+
 /**
  * iommufd_hwpt_new_stage1() - Make a nested HWPT that shows a guest's page table
  * @parent: stage 2
@@ -272,23 +290,10 @@ struct iommufd_hwpt *iommufd_hwpt_new_stage1(struct iommufd_hwpt *parent,
 					     const struct iommufd_stage1 *stage1)
 {
 	const struct iommufd_hw_ops *hw = dev ? iommufd_hw_get(dev) : NULL;
-	struct iommu_domain *domain;
 	struct iommufd_hwpt *hwpt;
 
-	if (!hw) {
-		hwpt = new_shadow(parent, flags, stage1);
-	} else if (!hw->domain_alloc_stage1 || !hw->stage1_invalidate) {
-		iommufd_hw_put(hw);
-		return ERR_PTR(-EOPNOTSUPP);
-	} else {
-		domain = hw->domain_alloc_stage1(dev, parent->idomain.domain,
-						 flags, stage1);
-		if (IS_ERR(domain)) {
-			iommufd_hw_put(hw);
-			return ERR_CAST(domain);
-		}
-		hwpt = iommufd_hwpt_new_of(parent->ioas, parent, hw, domain);
-	}
+	hwpt = hw ? new_walked(parent, hw, dev, flags, stage1) :
+		    new_shadow(parent, flags, stage1);
 	if (!IS_ERR(hwpt)) {
 		hwpt->stage1 = true;
 		hwpt->flags = flags;

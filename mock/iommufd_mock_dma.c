@@ -488,6 +488,7 @@ static int take_dev(struct device *dev, void *data)
 
 /**
  * mock_op_dma() - MOCK_DMA
+ * @call: the command
  *
  * The object of the device is not in use while DMA is under way: who destroys it
  * would wait, and so it would never be detached.

@@ -30,6 +30,9 @@ struct bad {
 	int want;
 };
 
+#define REQ struct vfio_iommu_type1_pasid_request
+#define INV struct vfio_iommu_type1_cache_invalidate
+
 #define BAD(type, member, value, want)                                        \
 	{                                                                     \
 		#member " = " #value, offsetof(type, member),                 \
@@ -218,23 +221,22 @@ static void test_info(int fd)
 
 static void test_pasids(int fd)
 {
-	typedef struct vfio_iommu_type1_pasid_request req;
 	static const struct bad bad[] = {
-		BAD(req, flags, 0, EINVAL),
-		BAD(req, flags, 3, EINVAL),
-		BAD(req, flags, 4, EINVAL),
-		BAD(req, flags, 5, EINVAL),
-		BAD(req, alloc_pasid.min, 0x100000, EINVAL),
-		BAD(req, alloc_pasid.max, 0, EINVAL),
+		BAD(REQ, flags, 0, EINVAL),
+		BAD(REQ, flags, 3, EINVAL),
+		BAD(REQ, flags, 4, EINVAL),
+		BAD(REQ, flags, 5, EINVAL),
+		BAD(REQ, alloc_pasid.min, 0x100000, EINVAL),
+		BAD(REQ, alloc_pasid.max, 0, EINVAL),
 	};
-	static const req none = {
+	static const struct vfio_iommu_type1_pasid_request none = {
 		.argsz = sizeof(none),
 		.flags = VFIO_IOMMU_PASID_ALLOC,
 		.alloc_pasid = { .min = 0x100000, .max = UINT32_MAX },
 	};
 	uint64_t before = iommufd_stat("pasids");
 	uint32_t a, b, c;
-	req *readonly;
+	struct vfio_iommu_type1_pasid_request *readonly;
 
 	REFUSE(fd, VFIO_IOMMU_PASID_REQUEST, good_alloc, bad);
 	LENGTHS(fd, VFIO_IOMMU_PASID_REQUEST, good_alloc, false);
@@ -432,41 +434,41 @@ static void test_matrix(int fd, uint32_t pasid)
 
 static void test_invalidate(int fd)
 {
-	typedef struct vfio_iommu_type1_cache_invalidate inv;
 	static const struct bad bad[] = {
-		BAD(inv, flags, 1, EINVAL),
-		BAD(inv, cache_info.version, 0, EINVAL),
-		BAD(inv, cache_info.version, 2, EINVAL),
-		BAD(inv, cache_info.padding[0], 1, EINVAL),
-		BAD(inv, cache_info.padding[1], 1, EINVAL),
+		BAD(INV, flags, 1, EINVAL),
+		BAD(INV, cache_info.version, 0, EINVAL),
+		BAD(INV, cache_info.version, 2, EINVAL),
+		BAD(INV, cache_info.padding[0], 1, EINVAL),
+		BAD(INV, cache_info.padding[1], 1, EINVAL),
 	};
 	static const struct bad bad_addr[] = {
-		BAD(inv, cache_info.granu.addr_info.flags, 8, EINVAL),
-		BAD(inv, cache_info.granu.addr_info.flags, 1, EINVAL),
-		BAD(inv, cache_info.granu.addr_info.flags, 2, EOPNOTSUPP),
-		BAD(inv, cache_info.granu.addr_info.archid, 1, EINVAL),
-		BAD(inv, cache_info.granu.addr_info.pasid, 1, EINVAL),
-		BAD(inv, cache_info.granu.addr_info.granule_size, 0, EINVAL),
-		BAD(inv, cache_info.granu.addr_info.granule_size, 2048, EINVAL),
-		BAD(inv, cache_info.granu.addr_info.granule_size, 12288, EINVAL),
-		BAD(inv, cache_info.granu.addr_info.addr, 0x201000 + 1, EINVAL),
-		BAD(inv, cache_info.granu.addr_info.addr, 0x201000 + 2048, EINVAL),
-		BAD(inv, cache_info.granu.addr_info.nb_granules, 0, EINVAL),
-		BAD(inv, cache_info.granu.addr_info.nb_granules, 1ULL << 52, EINVAL),
-		BAD(inv, cache_info.granu.addr_info.nb_granules, UINT64_MAX, EINVAL),
+		BAD(INV, cache_info.granu.addr_info.flags, 8, EINVAL),
+		BAD(INV, cache_info.granu.addr_info.flags, 1, EINVAL),
+		BAD(INV, cache_info.granu.addr_info.flags, 2, EOPNOTSUPP),
+		BAD(INV, cache_info.granu.addr_info.archid, 1, EINVAL),
+		BAD(INV, cache_info.granu.addr_info.pasid, 1, EINVAL),
+		BAD(INV, cache_info.granu.addr_info.granule_size, 0, EINVAL),
+		BAD(INV, cache_info.granu.addr_info.granule_size, 2048, EINVAL),
+		BAD(INV, cache_info.granu.addr_info.granule_size, 12288, EINVAL),
+		BAD(INV, cache_info.granu.addr_info.addr, 0x201000 + 1, EINVAL),
+		BAD(INV, cache_info.granu.addr_info.addr, 0x201000 + 2048, EINVAL),
+		BAD(INV, cache_info.granu.addr_info.nb_granules, 0, EINVAL),
+		BAD(INV, cache_info.granu.addr_info.nb_granules, 1ULL << 52, EINVAL),
+		BAD(INV, cache_info.granu.addr_info.nb_granules, UINT64_MAX, EINVAL),
 	};
 	static const struct bad bad_pasid[] = {
-		BAD(inv, cache_info.granu.pasid_info.flags, 0, EINVAL),
-		BAD(inv, cache_info.granu.pasid_info.flags, 4, EINVAL),
-		BAD(inv, cache_info.granu.pasid_info.flags, 2, EINVAL),
-		BAD(inv, cache_info.granu.pasid_info.flags, 3, EOPNOTSUPP),
-		BAD(inv, cache_info.granu.pasid_info.archid, 1, EINVAL),
-		BAD(inv, cache_info.granu.pasid_info.pasid, 0, EINVAL),
-		BAD(inv, cache_info.granu.pasid_info.pasid, 0x100000, EINVAL),
-		BAD(inv, cache_info.granu.pasid_info.pasid, 1ULL << 32, EINVAL),
+		BAD(INV, cache_info.granu.pasid_info.flags, 0, EINVAL),
+		BAD(INV, cache_info.granu.pasid_info.flags, 4, EINVAL),
+		BAD(INV, cache_info.granu.pasid_info.flags, 2, EINVAL),
+		BAD(INV, cache_info.granu.pasid_info.flags, 3, EOPNOTSUPP),
+		BAD(INV, cache_info.granu.pasid_info.archid, 1, EINVAL),
+		BAD(INV, cache_info.granu.pasid_info.pasid, 0, EINVAL),
+		BAD(INV, cache_info.granu.pasid_info.pasid, 0x100000, EINVAL),
+		BAD(INV, cache_info.granu.pasid_info.pasid, 1ULL << 32, EINVAL),
 	};
-	inv good = inv_args(IOMMU_CACHE_INV_TYPE_IOTLB, IOMMU_INV_GRANU_DOMAIN);
-	inv arch;
+	struct vfio_iommu_type1_cache_invalidate good =
+		inv_args(IOMMU_CACHE_INV_TYPE_IOTLB, IOMMU_INV_GRANU_DOMAIN);
+	struct vfio_iommu_type1_cache_invalidate arch;
 	uint32_t held;
 
 	REFUSE(fd, VFIO_IOMMU_CACHE_INVALIDATE, good, bad);

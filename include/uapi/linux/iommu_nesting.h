@@ -16,8 +16,8 @@
  *
  * Everything is little-endian.  Reserved bytes and unknown flags must be 0.  A
  * struct that begins with argsz may be longer than it is here: E2BIG if a byte of
- * the rest is not 0, or it is longer than 4096.  All structs that have a version are of the same one,
- * IOMMU_UAPI_VERSION; a later one only appends to them.
+ * the rest is not 0, or it is longer than 4096.  All structs that have a version are of
+ * the same one, IOMMU_UAPI_VERSION; a later one only appends to them.
  *
  * Errors that all of these ioctls but VFIO_NESTING_GET_IOMMU_UAPI_VERSION have:
  *
