@@ -133,7 +133,7 @@ static bool container_without_iommu(struct iommufd_ctx *ictx)
  * @ioas: the compatibility IOAS, in use
  * @group: a container with VFIO groups: answer as stock type1
  * @v1: with @group: as type1 v1, else as v2
- * @nesting: with @group: it translates in two stages
+ * @nesting: for GET_INFO, with @group: it translates in two stages
  * @left: iommufd_ctx.vfio_left when the ioctl began
  */
 struct compat {
@@ -167,7 +167,6 @@ static __always_inline int compat_begin(struct iommufd_ctx *ictx, struct compat 
 	xa_lock(&ictx->objects);
 	compat->group = ictx->vfio_mode == IOMMUFD_VFIO_GROUP;
 	compat->v1 = ictx->vfio_type == VFIO_TYPE1_IOMMU;
-	compat->nesting = ictx->nesting;
 	compat->left = ictx->vfio_left;
 	if (ictx->vfio_mode == IOMMUFD_VFIO_LEFT) {
 		rc = -EINVAL;
@@ -1035,6 +1034,7 @@ static noinline_for_stack long get_info(struct iommufd_ctx *ictx, void __user *a
 	rc = compat_begin(ictx, &compat);
 	if (rc)
 		return rc;
+	compat.nesting = READ_ONCE(ictx->vfio_type) == VFIO_TYPE1_NESTING_IOMMU;
 	rc = info_build(&compat, &chain);
 	if (rc)
 		goto out_end;
@@ -1074,11 +1074,7 @@ static long container_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
 {
 	void __user *uarg = (void __user *)arg;
 
-	if (vfio_nesting_knows(cmd))
-		return nesting_ioctl(ictx, cmd, uarg);
 	switch (cmd) {
-	case VFIO_NESTING_GET_IOMMU_UAPI_VERSION:
-		return IOMMU_UAPI_VERSION;
 	case VFIO_IOMMU_GET_INFO:
 		return get_info(ictx, uarg);
 	case VFIO_IOMMU_MAP_DMA:
@@ -1087,7 +1083,11 @@ static long container_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
 		return unmap_dma(ictx, uarg);
 	case VFIO_IOMMU_DIRTY_PAGES:
 		return dirty_pages(ictx, uarg);
+	case VFIO_NESTING_GET_IOMMU_UAPI_VERSION:
+		return IOMMU_UAPI_VERSION;
 	default:
+		if (vfio_nesting_knows(cmd))
+			return nesting_ioctl(ictx, cmd, uarg);
 		return -ENOTTY;
 	}
 }
