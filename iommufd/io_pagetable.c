@@ -893,12 +893,19 @@ static noinline_for_stack int chain_wait_accesses(struct io_pagetable *iopt,
 	return -EBUSY;
 }
 
-/* Nobody will ask which of its pages are dirty. */
-static noinline_for_stack void chain_clean(struct io_pagetable *iopt,
-					   struct iopt_area *chain)
+/*
+ * What few address spaces have: others map through it, and pages are known to be dirty,
+ * which nobody will ask for any more.
+ */
+static noinline_for_stack void chain_forget(struct io_pagetable *iopt,
+					    struct iopt_area *chain)
 {
 	struct iopt_area *area;
 
+	if (!list_empty(&iopt->watchers))
+		iopt_tell_watchers(iopt, chain);
+	if (xa_empty(&iopt->page_pins))
+		return;
 	for (area = chain; area; area = area->next) {
 		struct iopt_range range = {
 			.first = area->node.start,
@@ -942,11 +949,9 @@ int iopt_unmap(struct io_pagetable *iopt, unsigned long first,
 		*unmapped = 0;
 		goto out_unlock;
 	}
-	if (!list_empty(&iopt->watchers))
-		iopt_tell_watchers(iopt, chain);
+	if (READ_ONCE(iopt->remembers))
+		chain_forget(iopt, chain);
 	chain_unfill(iopt, chain, NULL);
-	if (!xa_empty(&iopt->page_pins))
-		chain_clean(iopt, chain);
 	chain_remove(iopt, chain, *unmapped);
 	iopt_chain_free(chain);
 out_unlock:

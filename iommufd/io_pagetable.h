@@ -129,6 +129,8 @@ struct iopt_watcher {
  * @page_pins_lock: protects @page_pins and @track_dirty
  * @page_pins: by IOVA in pages, see iopt_page_pins.c
  * @track_dirty: VFIO's dirty pages are tracked
+ * @remembers: there have been @watchers or @page_pins, so that an unmap looks at them;
+ *	only ever set, before anything is mapped through it or recorded there
  *
  * Lock order: domains_rwsem, access_rwsem, that of a watcher, iova_rwsem,
  * iopt_pages.mutex, then mmap_lock of the owner; page_pins_lock is taken inside all
@@ -162,6 +164,7 @@ struct io_pagetable {
 	struct mutex page_pins_lock;
 	struct xarray page_pins;
 	bool track_dirty;
+	bool remembers;
 };
 
 /**

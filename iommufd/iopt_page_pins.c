@@ -22,6 +22,7 @@ static int pin_record(struct io_pagetable *iopt, unsigned long index)
 {
 	void *entry;
 
+	WRITE_ONCE(iopt->remembers, true);
 	mutex_lock(&iopt->page_pins_lock);
 	entry = xa_load(&iopt->page_pins, index);
 	entry = xa_store(&iopt->page_pins, index,
@@ -176,6 +177,8 @@ void iopt_track_dirty(struct io_pagetable *iopt, bool on)
 	const struct iopt_range all = { .last = ULONG_MAX };
 
 	mutex_lock(&iopt->page_pins_lock);
+	if (on)
+		WRITE_ONCE(iopt->remembers, true);
 	WRITE_ONCE(iopt->track_dirty, on);
 	mutex_unlock(&iopt->page_pins_lock);
 	if (!on)

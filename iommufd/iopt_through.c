@@ -20,6 +20,7 @@
  */
 void iopt_add_watcher(struct io_pagetable *iopt, struct iopt_watcher *watcher)
 {
+	WRITE_ONCE(iopt->remembers, true);
 	down_write(&iopt->access_rwsem);
 	list_add_tail(&watcher->item, &iopt->watchers);
 	up_write(&iopt->access_rwsem);
