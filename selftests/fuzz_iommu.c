@@ -111,7 +111,7 @@ static const struct op_kind kinds[] = {
 	{ "table", op_table, 6, ALWAYS },
 	{ "fault_open", op_fault_open, 3, ALWAYS },
 	{ "fault_use", op_fault_use, 4, ALWAYS },
-	{ "mock_vfio_dma", op_mock_vfio_dma, 8, FUTILE },
+	{ "mock_vfio_dma", op_mock_vfio_dma, 8, WITH_VFIO },
 	{ "mock_device", op_mock_device, 3, ALWAYS },
 	{ "hwpt_alloc", op_hwpt_alloc, 4, ALWAYS },
 	{ "hwpt_attach", op_hwpt_attach, 4, ALWAYS },
@@ -821,7 +821,7 @@ static void inject_setup(void)
 static void find_devices(void)
 {
 	struct vfio_pci_addr edus[6];
-	struct nesting_dev mocks[2];
+	struct nesting_dev mocks[MOCK_VFIO];
 	int i, n;
 
 	n = find_vfio_pci(EDU_VENDOR, EDU_DEVICE, edus, 6);
@@ -833,11 +833,10 @@ static void find_devices(void)
 		world.dev[i].group = edus[i].group;
 	}
 	world.devs = n;
-	if (access("/sys/module/iommufd_mock_vfio", F_OK) &&
-	    system("insmod \"$KO\"/mock/iommufd_mock_vfio.ko vfio_devices=2"))
+	if (system("insmod \"$KO\"/mock/iommufd_mock_vfio.ko vfio_devices=8"))
 		bail("no VFIO devices of the mock");
-	n = mock_vfio_find(mocks, 2);
-	if (n != 2)
+	n = mock_vfio_find(mocks, MOCK_VFIO);
+	if (n != MOCK_VFIO)
 		bail("%d VFIO devices of the mock", n);
 	for (i = 0; i != n; i++) {
 		memcpy(world.dev[world.devs].name, mocks[i].name, sizeof(mocks[i].name));

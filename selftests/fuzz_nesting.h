@@ -20,6 +20,9 @@
 #include "../mock/iommufd_mock_uapi.h"
 #include "fuzz_world.h"
 
+/* VFIO devices of the mock IOMMU */
+#define MOCK_VFIO 8
+
 #define NESTING_PARAM "/sys/module/iommufd/parameters/nesting"
 #define SHADOW_LIMIT "/sys/module/iommufd/parameters/shadow_entries"
 #define SHADOW_LIMIT_DEFAULT "4194304"
@@ -138,16 +141,6 @@ static inline uint32_t width_pick(struct fuzz_thread *t)
 /* ------------------------------------------------------------------ */
 /* Containers */
 
-static inline unsigned int nested_pick(struct fuzz_thread *t)
-{
-	unsigned int first = draw(t), i;
-
-	for (i = 0; i != SLOTS; i++)
-		if (atomic_load(&world.nested[(first + i) % SLOTS]))
-			return (first + i) % SLOTS;
-	return grouped_pick(t);
-}
-
 /* The tables, and memory that they lead to; errors are as good */
 static inline void nested_map(struct fuzz_thread *t, int fd)
 {
@@ -157,8 +150,22 @@ static inline void nested_map(struct fuzz_thread *t, int fd)
 	dma_map(fd, DATA_GPA + below(t, 4) * PAGE, (void *)va, have);
 }
 
-/* All that a VMM does, so that there are such containers with something bound */
-static bool op_nest(struct fuzz_thread *t)
+/* Who finds a group in use may be the one who uses it. */
+static inline void groups_drop(struct fuzz_thread *t)
+{
+	unsigned int i, n = one_in(t, 4) ? SLOTS : 1;
+
+	for (i = 0; i != n; i++) {
+		slot_put(FD_DEVICE, slot_pick(t, FD_DEVICE), -1);
+		slot_put(FD_GROUP, slot_pick(t, FD_GROUP), -1);
+	}
+}
+
+/*
+ * All that a VMM does, so that there are such containers.  Returns the slot, or -1.
+ * The mock's devices, the only ones with PASIDs, are the last in world.dev.
+ */
+static inline int nest_make(struct fuzz_thread *t)
 {
 	unsigned int slot = slot_new(t, FD_CTX), dev;
 	struct vfio_iommu_type1_pasid_request req = {
@@ -166,34 +173,50 @@ static bool op_nest(struct fuzz_thread *t)
 		.flags = VFIO_IOMMU_PASID_ALLOC,
 		.alloc_pasid = { .min = 1, .max = 64 },
 	};
-	int group, fd, device;
+	int group, fd;
 
 	if (!world.devs)
-		return false;
-	dev = below(t, world.devs);
+		return -1;
+	dev = one_in(t, 2) ? below(t, world.devs) :
+			     world.devs - 1 - below(t, MOCK_VFIO);
 	group = group_try_open(world.dev[dev].group);
 	if (group < 0) {
-		slot_put(FD_GROUP, slot_pick(t, FD_GROUP), -1);
-		slot_put(FD_DEVICE, slot_pick(t, FD_DEVICE), -1);
-		return false;
+		groups_drop(t);
+		return -1;
 	}
 	slot_put(FD_GROUP, below(t, SLOTS), group);
 	if (one_in(t, 2))
 		slot_put(FD_CTX, slot, ctx_open(t));
 	fd = slot_fd(FD_CTX, slot);
 	if (fz_ioctl(t, group, VFIO_GROUP_SET_CONTAINER, &fd, sizeof(fd)))
-		return false;
+		return -1;
 	if (fz_ioctl_num(t, fd, VFIO_SET_IOMMU, VFIO_TYPE1_NESTING_IOMMU) &&
 	    errno != EINVAL)
-		return false;
+		return -1;
 	atomic_store(&world.grouped[slot], true);
 	atomic_store(&world.nested[slot], true);
 	nested_map(t, fd);
 	if (!ioctl(fd, VFIO_IOMMU_PASID_REQUEST, &req))
 		atomic_store(&world.pasid[below(t, IDS)], req.alloc_pasid.result);
-	device = device_fd(group, world.dev[dev].name);
-	slot_put(FD_DEVICE, below(t, SLOTS), device);
-	return device >= 0;
+	slot_put(FD_DEVICE, below(t, SLOTS), device_fd(group, world.dev[dev].name));
+	return slot;
+}
+
+static inline unsigned int nested_pick(struct fuzz_thread *t)
+{
+	unsigned int first = draw(t), i;
+	int slot;
+
+	for (i = 0; i != SLOTS; i++)
+		if (atomic_load(&world.nested[(first + i) % SLOTS]))
+			return (first + i) % SLOTS;
+	slot = nest_make(t);
+	return slot < 0 ? grouped_pick(t) : (unsigned int)slot;
+}
+
+static bool op_nest(struct fuzz_thread *t)
+{
+	return nest_make(t) >= 0;
 }
 
 static bool op_nesting(struct fuzz_thread *t)
@@ -483,11 +506,13 @@ static inline void faults_close(void)
 static inline struct iommu_mock_dma dma_pick(struct fuzz_thread *t)
 {
 	uint32_t pasid = one_in(t, 2) ? pasid_pick(t) : 0;
+	/* Where the tables are for who has none, else where they lead */
+	uint64_t iova = one_in(t, 4) ? TABLE_GPA : guest_iova(t);
 	struct iommu_mock_dma dma = {
 		.size = sizeof(dma),
 		.flags = below(t, one_in(t, 24) ? 256 : 64),
 		.pasid = pasid,
-		.iova = guest_iova(t) + (one_in(t, 2) ? below(t, PAGE) : 0),
+		.iova = iova + (one_in(t, 2) ? below(t, PAGE) : 0),
 		.length = one_in(t, 32) ? odd_value(t) : 1 + below(t, 3 * PAGE),
 		.uptr = one_in(t, 24) ? bad_address(t) : mem_at(mem_slot(t)),
 	};
@@ -510,44 +535,14 @@ static bool op_mock_vfio_dma(struct fuzz_thread *t)
 		.size = sizeof(stage1),
 		.id = one_in(t, 2) ? pasid_pick(t) : 0,
 	};
-	unsigned int first = draw(t), i, slot = 0;
+	unsigned int slot = slot_pick(t, FD_DEVICE);
 
-	for (i = 0; i != SLOTS; i++) {
-		slot = (first + i) % SLOTS;
-		if (slot_fd(FD_DEVICE, slot) >= 0)
-			break;
-	}
+	if (slot_fd(FD_DEVICE, slot) < 0 && nest_make(t) >= 0)
+		slot = slot_pick(t, FD_DEVICE);
 	if (one_in(t, 16))
 		return !fz_ioctl(t, slot_fd(FD_DEVICE, slot), MOCK_VFIO_STAGE1, &stage1,
 				 sizeof(stage1));
-	return !fz_ioctl(t, slot_fd(FD_DEVICE, slot), MOCK_VFIO_DMA, &dma, sizeof(dma)) &&
-	       !dma.out_faulted;
-}
-
-/* A context with a device that is bound by native ioctls */
-static inline unsigned int mock_slot(struct fuzz_thread *t)
-{
-	unsigned int first = draw(t), i;
-
-	for (i = 0; i != SLOTS; i++)
-		if (atomic_load(&world.idev[(first + i) % SLOTS]))
-			return (first + i) % SLOTS;
-	return ctx_pick(t);
-}
-
-static inline uint32_t hwpt_pick(struct fuzz_thread *t, unsigned int slot)
-{
-	unsigned int first = draw(t), i;
-	uint32_t id;
-
-	if (one_in(t, 12))
-		return one_in(t, 2) ? ioas_pick(t, slot) : below(t, 32);
-	for (i = 0; i != IDS; i++) {
-		id = atomic_load(&world.hwpt[slot][(first + i) % IDS]);
-		if (id)
-			return id;
-	}
-	return atomic_load(&world.parent[slot]);
+	return !fz_ioctl(t, slot_fd(FD_DEVICE, slot), MOCK_VFIO_DMA, &dma, sizeof(dma));
 }
 
 static inline long mock_op(struct fuzz_thread *t, unsigned int slot, uint32_t op,
@@ -559,9 +554,8 @@ static inline long mock_op(struct fuzz_thread *t, unsigned int slot, uint32_t op
 }
 
 /* A device, a stage 2 for it, and memory with the tables in that */
-static bool op_mock_device(struct fuzz_thread *t)
+static inline bool mock_device_make(struct fuzz_thread *t, unsigned int slot)
 {
-	unsigned int slot = ctx_pick(t);
 	struct iommu_test_cmd cmd = {
 		.mock_domain.dev_flags = one_in(t, 8) ? below(t, 8) :
 					 MOCK_FLAGS_DEVICE_PASID,
@@ -586,10 +580,6 @@ static bool op_mock_device(struct fuzz_thread *t)
 	ioas_add(t, slot, ioas.out_ioas_id);
 	map.ioas_id = ioas.out_ioas_id;
 	ioctl(fd, IOMMU_IOAS_MAP, &map);
-	map.user_va = mem_pick(t, &have);
-	map.length = have;
-	map.iova = DATA_GPA;
-	ioctl(fd, IOMMU_IOAS_MAP, &map);
 	cmd.id = ioas.out_ioas_id;
 	if (mock_op(t, slot, IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS, &cmd))
 		return false;
@@ -600,7 +590,46 @@ static bool op_mock_device(struct fuzz_thread *t)
 	if (fz_native(t, fd, IOMMU_HWPT_ALLOC, &alloc))
 		return false;
 	atomic_store(&world.parent[slot], alloc.out_hwpt_id);
+	/* It may be memory that cannot be pinned. */
+	map.user_va = mem_pick(t, &have);
+	map.length = have;
+	map.iova = DATA_GPA;
+	ioctl(fd, IOMMU_IOAS_MAP, &map);
 	return true;
+}
+
+static bool op_mock_device(struct fuzz_thread *t)
+{
+	return mock_device_make(t, ctx_pick(t));
+}
+
+/* A context with a device that is bound by native ioctls */
+static inline unsigned int mock_slot(struct fuzz_thread *t)
+{
+	unsigned int first = draw(t), i;
+
+	for (i = 0; i != SLOTS; i++)
+		if (atomic_load(&world.idev[(first + i) % SLOTS]))
+			return (first + i) % SLOTS;
+	i = ctx_pick(t);
+	if (!one_in(t, 8))
+		mock_device_make(t, i);
+	return i;
+}
+
+static inline uint32_t hwpt_pick(struct fuzz_thread *t, unsigned int slot)
+{
+	unsigned int first = draw(t), i;
+	uint32_t id;
+
+	if (one_in(t, 12))
+		return one_in(t, 2) ? ioas_pick(t, slot) : below(t, 32);
+	for (i = 0; i != IDS; i++) {
+		id = atomic_load(&world.hwpt[slot][(first + i) % IDS]);
+		if (id)
+			return id;
+	}
+	return atomic_load(&world.parent[slot]);
 }
 
 static bool op_hwpt_alloc(struct fuzz_thread *t)

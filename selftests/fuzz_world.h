@@ -68,7 +68,7 @@ struct world {
 	atomic_int tid[THREADS_MAX];
 	int zero;			/* /dev/zero */
 	int pass[2];			/* sockets that all processes share */
-	struct fuzz_dev dev[8];
+	struct fuzz_dev dev[14];
 	int devs;
 	bool stock_node;		/* VFIO_NODE is not /dev/iommu */
 	bool may_limit;			/* RLIMIT_MEMLOCK binds this process */
