@@ -7,8 +7,6 @@
 #include "access_util.h"
 #include "destroyer_util.h"
 
-#define ROUNDS 5000
-
 static int compat_ioas(int at, int fd, uint32_t *id)
 {
 	struct access_test_compat cmd = { .iommufd = fd };
@@ -18,7 +16,7 @@ static int compat_ioas(int at, int fd, uint32_t *id)
 	return rc;
 }
 
-static void test_race(int at)
+static void test_race(int at, unsigned int rounds)
 {
 	time_t told = time(NULL);
 	unsigned int i, good = 0;
@@ -26,7 +24,7 @@ static void test_race(int at)
 	uint32_t id;
 
 	destroyer_start(&d);
-	for (i = 0; i != ROUNDS; i++) {
+	for (i = 0; i != rounds; i++) {
 		int fd = iommu_open();
 
 		atomic_store(&d.fd, fd);
@@ -34,12 +32,12 @@ static void test_race(int at)
 		atomic_store(&d.fd, -1);
 		close(fd);
 		if (time(NULL) - told >= 5) {
-			note("%u of %u rounds", i, ROUNDS);
+			note("%u of %u rounds", i, rounds);
 			told = time(NULL);
 		}
 	}
 	destroyer_stop(&d);
-	ok(good == ROUNDS, "the compatibility IOAS is always made (%u)", good);
+	ok(good == rounds, "the compatibility IOAS is always made (%u)", good);
 	ok(d.destroyed, "while another thread destroyed it (%u times)",
 	   d.destroyed);
 }
@@ -62,12 +60,12 @@ static void test_alone(int at)
 	close(fd);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	int at = access_open();
 
 	test_alone(at);
-	test_race(at);
+	test_race(at, argc > 1 ? strtoul(argv[1], NULL, 10) : 5000);
 	close(at);
 	iommufd_stat_wait("contexts", 0);
 	ok(iommufd_stat("objects") == 0, "nothing is left");

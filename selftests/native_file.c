@@ -18,9 +18,9 @@
 #define N 64
 #define SIZE (N * PAGE)
 #define HUGE_N 3
-#define ROUNDS 300
 
 static int fd, at;
+static unsigned int rounds;
 static uint32_t ioas;
 static int file;		/* of SIZE bytes */
 static char *mem;		/* the same, mapped */
@@ -252,7 +252,7 @@ static void test_bytes(void)
 
 	if (access_create(rw, fd, 0, NULL) || access_attach(rw, other))
 		bail("access");
-	for (i = 0; i != ROUNDS; i++) {
+	for (i = 0; i != rounds; i++) {
 		start = random_below(SIZE);
 		length = 1 + random_below(SIZE - start);
 		memset(got, 0, length);
@@ -262,7 +262,7 @@ static void test_bytes(void)
 		       memcmp(got, mem + start, length) ||
 		       ioas_unmap(fd, other, IOVA + i, length, NULL);
 	}
-	ok(!bad, "%u random parts, copied out (%u were wrong)", ROUNDS, bad);
+	ok(!bad, "%u random parts, copied out (%u were wrong)", rounds, bad);
 
 	strcpy(bytes, "hundred bytes");
 	refused(ioas_map_file_at(fd, other, small, 1, 100, IOVA, IOAS_RW),
@@ -286,14 +286,14 @@ static void test_ranges(void)
 	unsigned int i, bad = 0;
 	uint64_t start, pages;
 
-	for (i = 0; i != ROUNDS; i++) {
+	for (i = 0; i != rounds; i++) {
 		start = random_below(N);
 		pages = 1 + random_below(N - start);
 		bad += map(file, start * PAGE, pages * PAGE, IOAS_RW) ||
 		       !shows(IOVA, mem + start * PAGE, pages * PAGE) ||
 		       ioas_unmap(fd, ioas, IOVA, pages * PAGE, NULL);
 	}
-	ok(!bad, "%u random ranges, pinned (%u were wrong)", ROUNDS, bad);
+	ok(!bad, "%u random ranges, pinned (%u were wrong)", rounds, bad);
 }
 
 static void test_write(void)
@@ -638,7 +638,7 @@ static void pin_in_race(const char *what, const void *want, void *got,
 	unsigned int i, good = 0, gone = 0, bad = 0;
 	struct pin pin;
 
-	for (i = 0; i != ROUNDS; i++) {
+	for (i = 0; i != rounds; i++) {
 		if (access_pin(at, IOVA, SIZE, PIN_WRITE, &pin)) {
 			gone += errno == EFAULT;
 			continue;
@@ -648,7 +648,7 @@ static void pin_in_race(const char *what, const void *want, void *got,
 		       memcmp(got, want, length);
 		bad += access_unpin(at, &pin) != 0;
 	}
-	ok(!bad && good + gone == ROUNDS,
+	ok(!bad && good + gone == rounds,
 	   "%s: %u pins, %u EFAULT, none of other pages (%u)", what, good,
 	   gone, bad);
 }
@@ -678,8 +678,9 @@ static void test_races(void)
 	close(cut);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 300;
 	srandom(1);
 	fd = iommu_open();
 	ioas = ioas_new(fd);
