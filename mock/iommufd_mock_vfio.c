@@ -15,9 +15,11 @@ static unsigned int vfio_devices;
 module_param(vfio_devices, uint, 0444);
 MODULE_PARM_DESC(vfio_devices, "How many devices to make (default 0, 8 at most)");
 
-static unsigned int vfio_flags = MOCK_FLAGS_DEVICE_PASID;
-module_param(vfio_flags, uint, 0444);
-MODULE_PARM_DESC(vfio_flags, "What they have: MOCK_FLAGS_DEVICE_* (default 4, PASIDs)");
+static unsigned int vfio_flags[MOCK_VFIO_DEVICES_MAX] = {
+	[0 ... MOCK_VFIO_DEVICES_MAX - 1] = MOCK_FLAGS_DEVICE_PASID,
+};
+module_param_array(vfio_flags, uint, NULL, 0444);
+MODULE_PARM_DESC(vfio_flags, "What each has: MOCK_FLAGS_DEVICE_* (default 4, PASIDs)");
 
 /**
  * struct mock_vfio - a VFIO device
@@ -131,7 +133,7 @@ static int __init mock_vfio_init(void)
 	if (vfio_devices > MOCK_VFIO_DEVICES_MAX)
 		return -EINVAL;
 	for (i = 0; i != vfio_devices; i++) {
-		devices[i] = mock_dev_create(vfio_flags, MOCK_VFIO_NAME, i);
+		devices[i] = mock_dev_create(vfio_flags[i], MOCK_VFIO_NAME, i);
 		if (IS_ERR(devices[i])) {
 			rc = PTR_ERR(devices[i]);
 			goto err_destroy;

@@ -427,8 +427,8 @@ static void test_alloc(void)
 		"data of no type");
 	refused(alloc_data(ioas, 0, IOMMU_HWPT_DATA_VTD_S1, 0), EINVAL,
 		"a type without data");
-	refused(alloc_data(hwpt, 0, IOMMU_HWPT_DATA_VTD_S1, 24), EOPNOTSUPP,
-		"nested");
+	refused(alloc_data(hwpt, 0, IOMMU_HWPT_DATA_VTD_S1, 24), EINVAL,
+		"nested, where no nesting parent is");
 	refused(alloc_data(hwpt, 0, 0, 0), EOPNOTSUPP, "nested, without data");
 	refused(alloc_data(dev.id, 0, 0, 0), EINVAL, "on a device");
 	refused(alloc_data(NO_ID, 0, 0, 0), EINVAL, "on nothing");

@@ -557,12 +557,46 @@ static int child_other(void *arg)
 	return 0;
 }
 
-int main(int argc, char **argv)
+/* All or nothing */
+static void test_none(void)
+{
+	const char *last;
+	struct nesting_box box;
+	int device;
+
+	nesting_find(true, devs, 2);
+	last = strrchr(devs[0].name, '.');
+	if (last && strcmp(last, ".0")) {
+		struct nesting_dev other = devs[0];
+
+		devs[0] = devs[1];
+		devs[1] = other;
+	}
+	nesting_allow(true);
+	fails(box_try(&box, VFIO_TYPE1_NESTING_IOMMU, &devs[1], 1), EOPNOTSUPP,
+	      "SET_IOMMU with a device that has no backend");
+	box = box_open(0, devs, 2);
+	fails(set_iommu(box.fd, VFIO_TYPE1_NESTING_IOMMU), EOPNOTSUPP,
+	      "with one that has, and one that has not");
+	fails(device_fd(box.groups[0], devs[0].name), EINVAL, "none of them is attached");
+	ok(!set_iommu(box.fd, VFIO_TYPE1v2_IOMMU), "another type is as good as ever");
+	device = device_fd(box.groups[1], devs[1].name);
+	ok(device >= 0 && !close(device), "and both are attached");
+	box_close(&box);
+
+	box = box_open(VFIO_TYPE1_NESTING_IOMMU, devs, 1);
+	device = group_open(devs[1].group);
+	fails(set_container(device, box.fd), EOPNOTSUPP, "one that comes later");
+	ok(!inv_domain(box.fd, IOMMU_CACHE_INV_TYPE_IOTLB), "the other has what it had");
+	close(device);
+	box_close(&box);
+}
+
+static void test_all(void)
 {
 	struct nesting_box box;
 	uint32_t pasid;
 
-	mock = argc > 1 && !strcmp(argv[1], "--mock");
 	nesting_find(mock, devs, 2);
 	mem = alloc_pages(SIZE);
 
@@ -581,6 +615,17 @@ int main(int argc, char **argv)
 	ok(!pasid_alloc(box.fd, 1, 0xfffff, &pasid) &&
 	   !in_child(child_other, &pasid), "a PASID of another process");
 	box_close(&box);
+}
+
+int main(int argc, char **argv)
+{
+	bool none = argc > 1 && !strcmp(argv[1], "--none");
+
+	mock = argc > 1 && !strcmp(argv[1], "--mock");
+	if (none)
+		test_none();
+	else
+		test_all();
 	iommufd_stat_wait("contexts", 0);
 	ok(iommufd_stat("pasids") == 0 && iommufd_stat("objects") == 0 &&
 	   iommufd_stat("pinned_pages") == 0, "nothing is left");

@@ -11,6 +11,7 @@
 
 #include "diff_sides.h"
 #include "emulated.h"
+#include "nesting_util.h"
 
 #define IOVA (256 * MIB)
 #define NPAGES 8
@@ -311,6 +312,38 @@ static const struct {
 	{ "dirty neighbour", VFIO_TYPE1v2_IOMMU, test_dirty_neighbour },
 };
 
+/* What has no IOMMU has no second stage. */
+static void test_nesting(void)
+{
+	int container = container_open(), emulated = group_open(emulated_group(0));
+	char number[16];
+	int group;
+
+	nesting_allow(true);
+	if (set_container(emulated, container))
+		bail("SET_CONTAINER");
+	fails(set_iommu(container, VFIO_TYPE1_NESTING_IOMMU), EOPNOTSUPP,
+	      "SET_IOMMU of two stages");
+	ok(!set_iommu(container, VFIO_TYPE1v2_IOMMU), "another type is as good as ever");
+	close(emulated);
+	close(container);
+
+	container = container_open();
+	if (!sysfs_link(name_of("EDU0"), "iommu_group", number, sizeof(number)))
+		bail("EDU0 has no group");
+	group = group_open(atoi(number));
+	if (set_container(group, container) ||
+	    set_iommu(container, VFIO_TYPE1_NESTING_IOMMU))
+		bail("a container with two stages");
+	emulated = group_open(emulated_group(0));
+	fails(set_container(emulated, container), EOPNOTSUPP, "a container that has them");
+	ok(!dma_map(container, IOVA, mem, PAGE), "which goes on");
+	close(emulated);
+	close(group);
+	close(container);
+	nesting_allow(false);
+}
+
 int main(int argc, char **argv)
 {
 	bool here_only = argc > 1 && !strcmp(argv[1], "--here");
@@ -332,7 +365,9 @@ int main(int argc, char **argv)
 			end(&s);
 		}
 	}
-	if (!here_only)
+	if (here_only)
+		test_nesting();
+	else
 		unlink(STOCK_NODE);
 	return tap_done();
 }

@@ -493,6 +493,9 @@ static bool command_is_known(unsigned int nr)
 	/* On /dev/iommu itself the native commands live there. */
 	if (node_is_iommufd() && nr >= 0x80)
 		return true;
+	/* <linux/iommu_nesting.h> */
+	if (!stock && ((vfio >= 22 && vfio <= 26) || nr == 0xe0))
+		return true;
 	return vfio <= 2 || (vfio >= 12 && vfio <= 14) || vfio == 17;
 }
 
