@@ -746,10 +746,18 @@ static unsigned long all_ops(void)
 	return sum;
 }
 
-static void progress(unsigned int ticks)
+static unsigned int seconds_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
+static void progress(unsigned int seconds)
 {
 	note("%u s: %lu operations, %lu injected, %u kills, %lu edges, %u in the corpus",
-	     ticks * TICK_MS / 1000, all_ops(), atomic_load(&sh->injected),
+	     seconds, all_ops(), atomic_load(&sh->injected),
 	     kills, atomic_load(&sh->edges), atomic_load(&sh->corpus_n));
 }
 
@@ -757,7 +765,7 @@ static void progress(unsigned int ticks)
 static bool run(void)
 {
 	uint64_t rng = mix64(~options.seed);
-	unsigned int ticks = 0, end = options.seconds * 1000 / TICK_MS, i;
+	unsigned int start = seconds_now(), ticks = 0, ending = 0, i;
 	bool quiet = true;
 
 	for (i = 0; i != options.procs; i++)
@@ -766,15 +774,15 @@ static bool run(void)
 		usleep(TICK_MS * 1000);
 		tick(&rng);
 		if (++ticks % TICKS_PER_NOTE == 0)
-			progress(ticks);
-		if (ticks == end)
+			progress(seconds_now() - start);
+		if (seconds_now() - start >= options.seconds)
 			atomic_store(&sh->stop, true);
 		if (quiet && kernel_complained()) {
 			quiet = false;
 			print_logs();
 			atomic_store(&sh->stop, true);
 		}
-		if (ticks == end + 2 * TICKS_HANG) {
+		if (atomic_load(&sh->stop) && ++ending == 2 * TICKS_HANG) {
 			note("processes do not end");
 			hung++;
 			for (i = 0; i != options.procs; i++)
@@ -784,7 +792,7 @@ static bool run(void)
 			break;
 		}
 	}
-	progress(ticks);
+	progress(seconds_now() - start);
 	return quiet && !kernel_complained();
 }
 
