@@ -10,6 +10,7 @@
  *	from them, since then.
  * contexts: each open file, its address spaces and page tables.
  */
+#include <linux/atomic.h>
 #include <linux/debugfs.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -25,9 +26,11 @@ static struct dentry *debugfs_dir;
 /* Protects the list and keeps what is on it from being torn down. */
 static DEFINE_MUTEX(contexts_lock);
 static LIST_HEAD(contexts);
+static atomic_t nr_contexts;
 
 void iommufd_debugfs_add(struct iommufd_ctx *ictx)
 {
+	atomic_inc(&nr_contexts);
 	mutex_lock(&contexts_lock);
 	list_add_tail(&ictx->item, &contexts);
 	mutex_unlock(&contexts_lock);
@@ -40,17 +43,15 @@ void iommufd_debugfs_remove(struct iommufd_ctx *ictx)
 	mutex_unlock(&contexts_lock);
 }
 
+/* The last that is done of a context: who sees none of them sees nothing of theirs. */
+void iommufd_debugfs_gone(void)
+{
+	atomic_dec_return_release(&nr_contexts);
+}
+
 static int stats_show(struct seq_file *s, void *unused)
 {
-	struct list_head *pos;
-	unsigned int n = 0;
-
-	mutex_lock(&contexts_lock);
-	list_for_each(pos, &contexts)
-		n++;
-	mutex_unlock(&contexts_lock);
-
-	seq_printf(s, "contexts %u\n", n);
+	seq_printf(s, "contexts %d\n", atomic_read_acquire(&nr_contexts));
 	seq_printf(s, "objects %lu\n", iommufd_count_objects());
 	seq_printf(s, "areas %lu\n", iopt_count_areas());
 	seq_printf(s, "pages %lu\n", iopt_pages_count_objects());

@@ -6,6 +6,7 @@ struct iommufd_ctx;
 
 void iommufd_debugfs_add(struct iommufd_ctx *ictx);
 void iommufd_debugfs_remove(struct iommufd_ctx *ictx);
+void iommufd_debugfs_gone(void);
 void iommufd_debugfs_init(void);
 void iommufd_debugfs_exit(void);
 

@@ -69,6 +69,7 @@ static void ctx_free(struct iommufd_ctx *ictx)
 	mutex_destroy(&ictx->groups_lock);
 	mutex_destroy(&ictx->change_lock);
 	kfree(ictx);
+	iommufd_debugfs_gone();
 }
 
 static int iommufd_fops_open(struct inode *inode, struct file *filp)
