@@ -343,7 +343,7 @@ static void add_unknown(struct sequence *seq)
 		for (unsigned int dir = 0; dir < 4; dir++) {
 			add_arg(seq, OP_UNKNOWN, _IOC(dir, ';', nr, 8));
 			add_arg(seq, OP_UNKNOWN, _IOC(dir, 'x', nr, 0));
-			if (dir || !known)
+			if (dir || !known || is_nesting_command(_IO(';', nr)))
 				add_arg(seq, OP_UNKNOWN, _IOC(dir, ';', nr, 0));
 		}
 	}

@@ -222,7 +222,7 @@ static void gen_dirty(struct gen *g)
 	gen_ptr(g, s, 48);
 }
 
-/* Any command but those that either side knows */
+/* Any command but those that either side knows; known difference nesting-commands */
 static void gen_unknown(struct gen *g)
 {
 	struct step *s = gen_add(g, OP_UNKNOWN);
@@ -233,7 +233,8 @@ static void gen_unknown(struct gen *g)
 	do {
 		s->iova = _IOC(dir, ';', rnd_below(&g->rng, 256), size);
 		/* VFIO's commands have no size, the native ones of iommufd neither. */
-	} while (!dir && !size && _IOC_NR(s->iova) >= 100 && _IOC_NR(s->iova) < 0xa0);
+	} while (!dir && !size && _IOC_NR(s->iova) >= 100 && _IOC_NR(s->iova) < 0xa0 &&
+		 !is_nesting_command(s->iova));
 }
 
 static void gen_check_extension(struct gen *g)

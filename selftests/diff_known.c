@@ -5,6 +5,8 @@
  * A difference that is gone is a failure: then it leaves the list.  Wants what
  * diff_type1 wants.
  */
+#include <linux/iommu_nesting.h>
+
 #include "cap_util.h"
 #include "iommu_util.h"
 #include "diff_list.h"
@@ -239,6 +241,26 @@ static void test_type1_nesting(struct side *s)
 		      s->name);
 }
 
+static void test_nesting_commands(struct side *s)
+{
+	static const unsigned int commands[] = {
+		VFIO_IOMMU_PASID_REQUEST, VFIO_IOMMU_SET_PASID_QUOTA, VFIO_IOMMU_BIND,
+		VFIO_IOMMU_CACHE_INVALIDATE, IOMMU_NESTING_FAULT_ALLOC,
+	};
+
+	side_join(s, 0);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		answers(s, ioctl(s->container, commands[i], mem), EINVAL, ENODEV,
+			"%s: %#x without an IOMMU", s->name, commands[i]);
+	if (set_iommu(s->container, VFIO_TYPE1v2_IOMMU))
+		bail("SET_IOMMU");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		answers(s, ioctl(s->container, commands[i], mem), ENOTTY, EOPNOTSUPP,
+			"%s: %#x", s->name, commands[i]);
+	ok(ioctl(s->container, VFIO_NESTING_GET_IOMMU_UAPI_VERSION) == (s->stock ? -1 : 1),
+	   "%s: GET_IOMMU_UAPI_VERSION", s->name);
+}
+
 static void test_update_vaddr(struct side *s)
 {
 	uint8_t *other = alloc_pages(PAGE);
@@ -347,6 +369,7 @@ static const struct {
 	{ "private-read-only", test_private_read_only },
 	{ "unmap-last-page", test_unmap_last_page },
 	{ "type1-nesting", test_type1_nesting },
+	{ "nesting-commands", test_nesting_commands },
 	{ "update-vaddr", test_update_vaddr },
 	{ "no-group", test_no_group },
 	{ "set-iommu-type", test_set_iommu_type },

@@ -34,6 +34,18 @@ static bool rule_nesting(const struct step *s, const struct record *stock,
 	       stock->ret == 1 && ours->ret == 0;
 }
 
+/* Type1 and vfio.ko know none of them. */
+static bool rule_nesting_commands(const struct step *s, const struct record *stock,
+				  const struct record *ours)
+{
+	if (s->op != OP_UNKNOWN || !is_nesting_command(s->iova) ||
+	    (!failed_with(s, stock, ENOTTY) && !failed_with(s, stock, EINVAL)))
+		return false;
+	if (s->iova == VFIO_NESTING_GET_IOMMU_UAPI_VERSION)
+		return ours->ret == IOMMU_UAPI_VERSION;
+	return failed_with(s, ours, EOPNOTSUPP) || failed_with(s, ours, ENODEV);
+}
+
 static bool rule_update_vaddr(const struct step *s, const struct record *stock,
 			      const struct record *ours)
 {
@@ -112,6 +124,7 @@ static const struct {
 	bool (*fn)(const struct step *s, const struct record *stock, const struct record *ours);
 } rules[] = {
 	{ "type1-nesting", rule_nesting },
+	{ "nesting-commands", rule_nesting_commands },
 	{ "update-vaddr", rule_update_vaddr },
 	{ "no-group", rule_no_group },
 	{ "set-iommu-type", rule_set_iommu_type },
