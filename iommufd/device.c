@@ -161,7 +161,6 @@ static struct iommufd_device *device_bind(struct iommufd_ctx *ictx,
 		idev->dev = dev;
 		idev->hw = iommufd_hw_get(dev);
 	}
-
 	/* Its owner depends on it, or on what it is part of. */
 	idev->in_ctx = flags & IOMMUFD_BIND_IN_CTX;
 	if (idev->in_ctx)
