@@ -4,28 +4,9 @@
  * constants.  What is written here is what Linux's own header has given programs
  * since 6.2; a change of any of them breaks programs that are already built.
  */
-#include <stddef.h>
-#include <stdint.h>
-
 #include <linux/iommufd.h>
 
-#include "tap.h"
-
-static void same(const char *what, unsigned long long is,
-		 unsigned long long want)
-{
-	ok(is == want, "%s is %#llx (%#llx)", what, want, is);
-}
-
-#define value(expr, want) same(#expr, (unsigned long long)(expr), want)
-#define size(type, want) value(sizeof(struct type), want)
-#define field(type, member, offset, width)                                   \
-	do {                                                                 \
-		same("offset of " #type "." #member,                         \
-		     offsetof(struct type, member), offset);                 \
-		same("size of " #type "." #member,                           \
-		     sizeof(((struct type *)0)->member), width);             \
-	} while (0)
+#include "layout_util.h"
 
 static void numbers(void)
 {

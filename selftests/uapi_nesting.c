@@ -2,28 +2,9 @@
 /*
  * The ABI of containers with two stages, number by number, as literal values.
  */
-#include <stddef.h>
-#include <stdint.h>
-
 #include <linux/iommu_nesting.h>
 
-#include "tap.h"
-
-static void same(const char *what, unsigned long long is,
-		 unsigned long long want)
-{
-	ok(is == want, "%s is %#llx (%#llx)", what, want, is);
-}
-
-#define value(expr, want) same(#expr, (unsigned long long)(expr), want)
-#define size(type, want) value(sizeof(struct type), want)
-#define field(type, member, offset, width)                                   \
-	do {                                                                 \
-		same("offset of " #type "." #member,                         \
-		     offsetof(struct type, member), offset);                 \
-		same("size of " #type "." #member,                           \
-		     sizeof(((struct type *)0)->member), width);             \
-	} while (0)
+#include "layout_util.h"
 
 static void numbers(void)
 {
