@@ -4,7 +4,7 @@
  * pins, copies and unpins, also while dirty pages are tracked, and is told of an unmap.
  */
 #include "emulated.h"
-#include "failnth_util.h"
+#include "failnth_container.h"
 
 #define IOVA 0x1000000ULL
 #define NPAGES 8U
@@ -13,14 +13,7 @@
 #define WRITTEN (IOVA + 5 * PAGE - 4)
 
 static char *mem;
-static int container, group, device, group_number;
-
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
+static int device;
 
 static void close_all(void)
 {
@@ -40,43 +33,13 @@ static void open_device(void)
 {
 	open_nothing();
 	container = container_open();
-	group = group_open(group_number);
+	group = group_open(group_wanted);
 	if (set_container(group, container) || set_iommu(container, VFIO_TYPE1v2_IOMMU) ||
 	    dma_map(container, IOVA, mem, NPAGES * PAGE))
 		bail("a container with an emulated group");
 	device = emulated_device(group, 0);
 	if (device < 0)
 		bail("GET_DEVICE_FD");
-}
-
-static long try_close(int *fd)
-{
-	int was = *fd;
-
-	*fd = -1;
-	return close(was);
-}
-
-static long step_open(void)
-{
-	container = open(VFIO_NODE, O_RDWR | O_CLOEXEC);
-	return container;
-}
-
-static long step_open_group(void)
-{
-	group = group_try_open(group_number);
-	return group;
-}
-
-static long step_join(void)
-{
-	return set_container(group, container);
-}
-
-static long step_set_iommu(void)
-{
-	return set_iommu(container, VFIO_TYPE1v2_IOMMU);
 }
 
 static long step_open_device(void)
@@ -88,16 +51,6 @@ static long step_open_device(void)
 static long step_close_device(void)
 {
 	return try_close(&device);
-}
-
-static long step_close_group(void)
-{
-	return try_close(&group);
-}
-
-static long step_close(void)
-{
-	return try_close(&container);
 }
 
 static long step_map(void)
@@ -181,13 +134,11 @@ static long step_unmap_bitmap(void)
 	return wanted(rc, bits, (1 << PINS) - 1);
 }
 
-#define GONE (FN_OURS | FN_NO_POINTS)
-
 static const struct failnth_step group_steps[] = {
 	STEP("open container", step_open, 0),
 	STEP("open group", step_open_group, 0),
 	STEP("SET_CONTAINER", step_join, 0),
-	STEP("SET_IOMMU", step_set_iommu, 0),
+	STEP("SET_IOMMU", step_set_v2, 0),
 	STEP("MAP_DMA", step_map, 0),
 	STEP("GET_DEVICE_FD", step_open_device, 0, ENOMEM, EFAULT, ENFILE),
 	STEP("pin", step_pin, FN_COMMITS),
@@ -237,7 +188,7 @@ int main(void)
 {
 	failnth_init();
 	failnth_need_marked_caches();
-	group_number = emulated_group(0);
+	group_wanted = emulated_group(0);
 	mem = failnth_scattered(NPAGES);
 	failnth_sweep(&emulated_group_chain);
 	failnth_sweep(&dirty_chain);

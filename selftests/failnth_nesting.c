@@ -9,7 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 
-#include "failnth_util.h"
+#include "failnth_container.h"
 #include "mock_util.h"
 #include "mock_vfio.h"
 #include "nesting_dev.h"
@@ -37,17 +37,10 @@ static struct pgtable pt;
 static char *page, *scattered, *absent;
 static uint64_t gpa;
 
-static int container, group, device, queue;
+static int device, queue;
 static struct edu edu;
 static bool bound, bound_pasid;
 static uint32_t pasid;
-
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
 
 static void set_fresh(uint64_t flags)
 {
@@ -77,14 +70,6 @@ static void open_nothing(void)
 	queue = -1;
 	failnth_make_absent(absent, N);
 	set_fresh(0);
-}
-
-static long try_close(int *fd)
-{
-	int was = *fd;
-
-	*fd = -1;
-	return close(was);
 }
 
 /* ------------------------------------------------------------------ */
@@ -125,34 +110,12 @@ static bool unharmed(void)
 /* ------------------------------------------------------------------ */
 /* The container's steps */
 
-static long step_open(void)
-{
-	container = open(VFIO_NODE, O_RDWR | O_CLOEXEC);
-	return container;
-}
-
-static long step_close(void)
-{
-	return try_close(&container);
-}
-
-static long step_open_group(void)
-{
-	group = group_try_open(dev.group);
-	return group;
-}
-
 /* What was bound is so no more. */
-static long step_close_group(void)
+static long step_close_bound(void)
 {
 	bound = false;
 	bound_pasid = false;
 	return try_close(&group);
-}
-
-static long step_join(void)
-{
-	return set_container(group, container);
 }
 
 static long step_set_iommu(void)
@@ -163,15 +126,6 @@ static long step_set_iommu(void)
 static long step_map(void)
 {
 	return dma_map(container, GPA, mem.va, GUEST_SIZE);
-}
-
-static long step_get_info(void)
-{
-	static char buf[4096];
-	struct vfio_iommu_type1_info *info = (void *)buf;
-
-	info->argsz = sizeof(buf);
-	return ioctl(container, VFIO_IOMMU_GET_INFO, info);
 }
 
 static long step_alloc(void)
@@ -289,8 +243,6 @@ static long step_read_fault(void)
 	return read(queue, rec, sizeof(rec));
 }
 
-#define GONE (FN_OURS | FN_NO_POINTS)
-
 static const struct failnth_step shadow_steps[] = {
 	STEP("open container", step_open, 0),
 	STEP("open group", step_open_group, 0),
@@ -313,7 +265,7 @@ static const struct failnth_step shadow_steps[] = {
 	STEP("PASID_REQUEST, FREE", step_free, 0, EFAULT),
 	STEP("close the faults", step_close_queue, GONE),
 	STEP("BIND again", step_bind, FN_OURS),
-	STEP("close group with a bind", step_close_group, GONE),
+	STEP("close group with a bind", step_close_bound, GONE),
 	STEP("close container", step_close, GONE),
 };
 
@@ -346,7 +298,7 @@ static const struct failnth_step mock_steps[] = {
 	STEP("PASID_REQUEST, FREE", step_free, 0, EFAULT),
 	STEP("PASID_REQUEST, ALLOC again", step_alloc, 0),
 	STEP("BIND of the PASID again", step_bind_pasid, 0),
-	STEP("close group with a bind", step_close_group, GONE),
+	STEP("close group with a bind", step_close_bound, GONE),
 	STEP("close container", step_close, GONE),
 };
 
@@ -366,7 +318,7 @@ static void open_device(void)
 {
 	open_nothing();
 	container = container_open();
-	group = group_open(dev.group);
+	group = group_open(group_wanted);
 	if (step_join() || step_set_iommu() || step_map())
 		bail("a container with two stages");
 	device = device_fd(group, dev.name);
@@ -621,6 +573,7 @@ int main(int argc, char **argv)
 	failnth_init();
 	failnth_need_marked_caches();
 	nesting_find(mock, &dev, 1);
+	group_wanted = dev.group;
 	nesting_allow(true);
 	make_guest();
 	scattered = failnth_scattered(N);

@@ -16,13 +16,6 @@ static uint8_t *bar;
 static int container = -1, other = -1, group = -1, group2 = -1;
 static uint32_t ioas;
 
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 static void close_all(void)
 {
 	munmap(bar, p.size);

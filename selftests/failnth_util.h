@@ -451,6 +451,14 @@ static inline unsigned int failnth_sweep(const struct failnth_chain *chain)
 	return s.points;
 }
 
+/* What a chain has left open */
+static inline void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 /*
  * Memory that scatters: each page is physically below the one before it at
  * best, so that each is a run of its own.

@@ -7,7 +7,7 @@
  * Runs on a symlink to /dev/iommu and on vfio.ko's own node.
  */
 #include "edu.h"
-#include "failnth_util.h"
+#include "failnth_container.h"
 #include "iommu_util.h"
 
 #define IOVA 0x1000000ULL
@@ -16,15 +16,8 @@
 
 static struct vfio_pci_addr addr[2];
 static char *absent, *later, *scattered;
-static int container, group, group2;
+static int group2;
 static uint32_t a, b;
-
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
 
 static void close_all(void)
 {
@@ -42,41 +35,6 @@ static void open_nothing(void)
 	failnth_make_absent(later, N);
 }
 
-static long try_close(int *fd)
-{
-	int was = *fd;
-
-	*fd = -1;
-	return close(was);
-}
-
-static long step_open(void)
-{
-	container = open(VFIO_NODE, O_RDWR | O_CLOEXEC);
-	return container;
-}
-
-static long step_close(void)
-{
-	return try_close(&container);
-}
-
-static long step_open_group(void)
-{
-	group = group_try_open(addr[0].group);
-	return group;
-}
-
-static long step_close_group(void)
-{
-	return try_close(&group);
-}
-
-static long step_join(void)
-{
-	return set_container(group, container);
-}
-
 static long step_leave(void)
 {
 	return ioctl(group, VFIO_GROUP_UNSET_CONTAINER);
@@ -85,11 +43,6 @@ static long step_leave(void)
 static long step_set_v1(void)
 {
 	return set_iommu(container, VFIO_TYPE1_IOMMU);
-}
-
-static long step_set_v2(void)
-{
-	return set_iommu(container, VFIO_TYPE1v2_IOMMU);
 }
 
 static long step_map(void)
@@ -102,21 +55,10 @@ static long step_map_behind(void)
 	return dma_map(container, IOVA + SIZE, scattered, SIZE);
 }
 
-static long step_get_info(void)
-{
-	static char buf[4096];
-	struct vfio_iommu_type1_info *info = (void *)buf;
-
-	info->argsz = sizeof(buf);
-	return ioctl(container, VFIO_IOMMU_GET_INFO, info);
-}
-
 static long step_unmap(void)
 {
 	return dma_unmap(container, IOVA, SIZE, NULL);
 }
-
-#define GONE (FN_OURS | FN_NO_POINTS)
 
 static const struct failnth_step container_steps[] = {
 	STEP("open container", step_open, 0),
@@ -148,7 +90,7 @@ static void open_two(void)
 {
 	open_nothing();
 	container = container_open();
-	group = group_open(addr[0].group);
+	group = group_open(group_wanted);
 	group2 = group_open(addr[1].group);
 }
 
@@ -226,7 +168,7 @@ static void open_filled(void)
 {
 	open_nothing();
 	container = container_open();
-	group = group_open(addr[0].group);
+	group = group_open(group_wanted);
 	if (iommu_option_set(container, IOMMU_OPTION_RLIMIT_MODE, 0, 1))
 		bail("OPTION");
 	a = ioas_new(container);
@@ -316,7 +258,7 @@ static void open_mapped(void)
 	open_nothing();
 	tracking = false;
 	container = container_open();
-	group = group_open(addr[0].group);
+	group = group_open(group_wanted);
 	if (step_join() || step_set_v2() || step_map())
 		bail("a container with a mapping");
 }
@@ -396,6 +338,7 @@ int main(void)
 	failnth_need_marked_caches();
 	if (!edu_find_pair(false, addr))
 		bail("two edu devices of two groups");
+	group_wanted = addr[0].group;
 	absent = failnth_half_present(N);
 	later = failnth_half_present(N);
 	scattered = failnth_scattered(N);
