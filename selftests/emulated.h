@@ -9,16 +9,7 @@
 /* The number of the group of device @nr */
 static inline int emulated_group(unsigned int nr)
 {
-	char path[PATH_MAX], target[PATH_MAX];
-	ssize_t n;
-
-	snprintf(path, sizeof(path),
-		 "/sys/devices/platform/" EMULATED_TEST_NAME ".%u/iommu_group", nr);
-	n = readlink(path, target, sizeof(target) - 1);
-	if (n < 0)
-		bail("%s: is iommufd_emulated_test loaded?", path);
-	target[n] = 0;
-	return atoi(strrchr(target, '/') + 1);
+	return group_number("/sys/devices/platform/" EMULATED_TEST_NAME ".%u", nr);
 }
 
 static inline int emulated_device(int group, unsigned int nr)

@@ -11,7 +11,6 @@
 
 #include "failnth_container.h"
 #include "mock_util.h"
-#include "mock_vfio.h"
 #include "nesting_dev.h"
 #include "pgtable_util.h"
 

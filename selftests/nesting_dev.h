@@ -6,9 +6,8 @@
 #ifndef SELFTESTS_NESTING_DEV_H
 #define SELFTESTS_NESTING_DEV_H
 
-#include <dirent.h>
-
 #include "edu.h"
+#include "mock_vfio.h"
 #include "nesting_util.h"
 
 #define NESTING_DEVS 4
@@ -23,41 +22,13 @@ struct nesting_dev {
 	int group;
 };
 
-static inline int group_number(const char *device)
+/* The first @n VFIO devices of the mock: MOCKVFIO0 and so on */
+static inline void mock_vfio_find(struct nesting_dev *devs, int n)
 {
-	char link[512];
-	ssize_t n = readlink(device, link, sizeof(link) - 1);
-
-	if (n < 0)
-		return -1;
-	link[n] = 0;
-	return atoi(strrchr(link, '/') + 1);
-}
-
-/* Those of the mock that vfio.ko has groups for, in no order */
-static inline int mock_vfio_find(struct nesting_dev *devs, int room)
-{
-	DIR *dir = opendir("/sys/bus/iommufd_mock/devices");
-	struct dirent *entry;
-	char path[512];
-	int n = 0;
-
-	while (dir && n != room && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path),
-			 "/sys/bus/iommufd_mock/devices/%s/iommu_group",
-			 entry->d_name);
-		devs[n].group = group_number(path);
-		snprintf(path, sizeof(path), "/dev/vfio/%d", devs[n].group);
-		if (devs[n].group < 0 || access(path, F_OK))
-			continue;
-		snprintf(devs[n++].name, sizeof(devs->name), "%.60s",
-			 entry->d_name);
+	for (int i = 0; i < n; i++) {
+		snprintf(devs[i].name, sizeof(devs->name), MOCK_VFIO_NAME ".%d", i);
+		devs[i].group = mock_vfio_group(devs[i].name);
 	}
-	if (dir)
-		closedir(dir);
-	return n;
 }
 
 /* Devices that are alone in their groups; bails if there are not @want. */
@@ -67,11 +38,10 @@ static inline void nesting_find(bool mock, struct nesting_dev *devs, int want)
 	int n = 0, total, members;
 
 	if (mock) {
-		n = mock_vfio_find(devs, want);
-		total = 0;
-	} else {
-		total = edu_find(all);
+		mock_vfio_find(devs, want);
+		return;
 	}
+	total = edu_find(all);
 	for (int i = 0; i < total && n != want; i++) {
 		members = 0;
 		for (int j = 0; j < total; j++)

@@ -15,7 +15,6 @@
 
 #include "cap_util.h"
 #include "iommu_util.h"
-#include "mock_vfio.h"
 #include "nesting_dev.h"
 #include "pgtable_util.h"
 

@@ -7,7 +7,6 @@
 #define SELFTESTS_NESTING_MOCK_H
 
 #include "iommu_util.h"
-#include "mock_vfio.h"
 #include "nesting_dev.h"
 #include "pgtable_util.h"
 

@@ -80,13 +80,9 @@ static inline void p2p_open_device(struct p2p *p)
 /* @variable: P2P0 or P2P1; its group joins a container that has its IOMMU. */
 static inline void p2p_open(struct p2p *p, const char *variable, int container)
 {
-	char group[NAME_MAX + 1];
-
 	memset(p, 0, sizeof(*p));
 	snprintf(p->addr.bdf, sizeof(p->addr.bdf), "%s", name_of(variable));
-	if (!sysfs_link(p->addr.bdf, "iommu_group", group, sizeof(group)))
-		bail("%s has no group", p->addr.bdf);
-	p->addr.group = atoi(group);
+	p->addr.group = pci_group(p->addr.bdf);
 	p->group = group_open(p->addr.group);
 	if (set_container(p->group, container))
 		bail("VFIO_GROUP_SET_CONTAINER, group %d", p->addr.group);

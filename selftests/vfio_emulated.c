@@ -316,7 +316,6 @@ static const struct {
 static void test_nesting(void)
 {
 	int container = container_open(), emulated = group_open(emulated_group(0));
-	char number[16];
 	int group;
 
 	nesting_allow(true);
@@ -329,9 +328,7 @@ static void test_nesting(void)
 	close(container);
 
 	container = container_open();
-	if (!sysfs_link(name_of("EDU0"), "iommu_group", number, sizeof(number)))
-		bail("EDU0 has no group");
-	group = group_open(atoi(number));
+	group = group_open(pci_group(name_of("EDU0")));
 	if (set_container(group, container) ||
 	    set_iommu(container, VFIO_TYPE1_NESTING_IOMMU))
 		bail("a container with two stages");

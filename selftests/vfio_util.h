@@ -66,19 +66,48 @@ static inline unsigned int sysfs_hex(const char *bdf, const char *name)
 	return val;
 }
 
-/* The last component of a link in the device's sysfs directory. */
-static inline bool sysfs_link(const char *bdf, const char *name, char *out, size_t len)
+/* The last component of a link. */
+static inline bool link_end(const char *path, char *out, size_t len)
 {
-	char path[PATH_MAX], target[PATH_MAX];
-	ssize_t n;
+	char target[PATH_MAX];
+	ssize_t n = readlink(path, target, sizeof(target) - 1);
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, name);
-	n = readlink(path, target, sizeof(target) - 1);
 	if (n < 0)
 		return false;
 	target[n] = 0;
 	snprintf(out, len, "%s", strrchr(target, '/') + 1);
 	return true;
+}
+
+/* The same, of one in the device's sysfs directory */
+static inline bool sysfs_link(const char *bdf, const char *name, char *out, size_t len)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, name);
+	return link_end(path, out, len);
+}
+
+/* @device: its directory in sysfs, as for printf() */
+static inline int __attribute__((format(printf, 1, 2)))
+group_number(const char *device, ...)
+{
+	char path[PATH_MAX], group[NAME_MAX + 1];
+	va_list ap;
+	int n;
+
+	va_start(ap, device);
+	n = vsnprintf(path, sizeof(path), device, ap);
+	va_end(ap);
+	snprintf(path + n, sizeof(path) - n, "/iommu_group");
+	if (!link_end(path, group, sizeof(group)))
+		bail("%s is missing", path);
+	return atoi(group);
+}
+
+static inline int pci_group(const char *bdf)
+{
+	return group_number("/sys/bus/pci/devices/%s", bdf);
 }
 
 static inline void sysfs_write(const char *path, const char *text)
