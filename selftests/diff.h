@@ -9,10 +9,9 @@
 #ifndef SELFTESTS_DIFF_H
 #define SELFTESTS_DIFF_H
 
-#include <linux/iommu_nesting.h>
-
 #include "cap_util.h"
 #include "diff_sides.h"
+#include "nesting_util.h"
 
 /* Room for the longest sequence */
 #define MAX_STEPS 32768
@@ -53,22 +52,6 @@ enum diff_op {
 	OP_WORKER_EXIT,
 	OP_COUNT,
 };
-
-/* Which this project has, and type1 has not */
-static inline bool is_nesting_command(uint64_t cmd)
-{
-	switch (cmd) {
-	case VFIO_IOMMU_PASID_REQUEST:
-	case VFIO_IOMMU_SET_PASID_QUOTA:
-	case VFIO_NESTING_GET_IOMMU_UAPI_VERSION:
-	case VFIO_IOMMU_BIND:
-	case VFIO_IOMMU_CACHE_INVALIDATE:
-	case IOMMU_NESTING_FAULT_ALLOC:
-		return true;
-	default:
-		return false;
-	}
-}
 
 static const char *const op_names[OP_COUNT] = {
 	"GET_API_VERSION", "CHECK_EXTENSION", "SET_IOMMU", "unknown ioctl", "GET_INFO",

@@ -5,12 +5,11 @@
  * A difference that is gone is a failure: then it leaves the list.  Wants what
  * diff_type1 wants.
  */
-#include <linux/iommu_nesting.h>
-
 #include "cap_util.h"
 #include "iommu_util.h"
 #include "diff_list.h"
 #include "diff_sides.h"
+#include "nesting_util.h"
 
 #define IOVA (256 * MIB)
 /* No command of VFIO's */
@@ -243,20 +242,15 @@ static void test_type1_nesting(struct side *s)
 
 static void test_nesting_commands(struct side *s)
 {
-	static const unsigned int commands[] = {
-		VFIO_IOMMU_PASID_REQUEST, VFIO_IOMMU_SET_PASID_QUOTA, VFIO_IOMMU_BIND,
-		VFIO_IOMMU_CACHE_INVALIDATE, IOMMU_NESTING_FAULT_ALLOC,
-	};
-
 	side_join(s, 0);
-	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		answers(s, ioctl(s->container, commands[i], mem), EINVAL, ENODEV,
-			"%s: %#x without an IOMMU", s->name, commands[i]);
+	for (size_t i = 0; i < NESTING_COMMANDS; i++)
+		answers(s, ioctl(s->container, nesting_commands[i], mem), EINVAL, ENODEV,
+			"%s: %#x without an IOMMU", s->name, nesting_commands[i]);
 	if (set_iommu(s->container, VFIO_TYPE1v2_IOMMU))
 		bail("SET_IOMMU");
-	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		answers(s, ioctl(s->container, commands[i], mem), ENOTTY, EOPNOTSUPP,
-			"%s: %#x", s->name, commands[i]);
+	for (size_t i = 0; i < NESTING_COMMANDS; i++)
+		answers(s, ioctl(s->container, nesting_commands[i], mem), ENOTTY, EOPNOTSUPP,
+			"%s: %#x", s->name, nesting_commands[i]);
 	ok(ioctl(s->container, VFIO_NESTING_GET_IOMMU_UAPI_VERSION) == (s->stock ? -1 : 1),
 	   "%s: GET_IOMMU_UAPI_VERSION", s->name);
 }

@@ -11,7 +11,6 @@
 
 #include "shadow_util.h"
 
-#define HIGH 0x7f12345000ULL
 #define LIMIT 2000	/* behind virtio-iommu each takes ms */
 
 static struct guest g;
@@ -174,17 +173,13 @@ static void test_cycles(void)
 {
 	unsigned int bad = 0, n = 0;
 	struct pgtable pt;
-	uint64_t a;
 
 	for (unsigned int from = 1; from <= 4; from++) {
 		for (unsigned int to = from; to <= 4; to++, n++) {
 			uint64_t table;
 
-			guest_forget(&g);
-			pt = pgtable_new(&g.mem, 48);
-			a = guest_page(&g);
+			guest_one_page(&g, &pt, 48);
 			new_pattern();
-			pgtable_map(&pt, HIGH, a, PAGE, PT_ALL);
 			/* The table of level @to that HIGH is in */
 			table = to == 4 ? pt.root :
 				*pgtable_entry(&pt, HIGH, to + 1) & PT_ADDR;
@@ -301,11 +296,8 @@ static void test_bits(void)
 		struct pgtable pt;
 		uint64_t a;
 
-		guest_forget(&g);
-		pt = pgtable_new(&g.mem, bits[i].level == 5 ? 57 : 48);
-		a = guest_page(&g);
+		a = guest_one_page(&g, &pt, bits[i].level == 5 ? 57 : 48);
 		new_pattern();
-		pgtable_map(&pt, HIGH, a, PAGE, PT_ALL);
 		*pgtable_entry(&pt, HIGH, bits[i].level) |= bits[i].set;
 		bad = !bind_quick(pt.root, pt.width, 0);
 		bad += bits[i].present ? !lands(&g, HIGH, a) :
@@ -322,13 +314,9 @@ static void test_ones(void)
 
 	for (unsigned int level = 5; level; level--) {
 		struct pgtable pt;
-		uint64_t a;
 
-		guest_forget(&g);
-		pt = pgtable_new(&g.mem, 57);
-		a = guest_page(&g);
+		guest_one_page(&g, &pt, 57);
 		new_pattern();
-		pgtable_map(&pt, HIGH, a, PAGE, PT_ALL);
 		/* The table of that level */
 		memset(level == 5 ? guest_va(&g.mem, pt.root) :
 		       guest_va(&g.mem, *pgtable_entry(&pt, HIGH, level + 1) &

@@ -7,7 +7,6 @@
 #include "native_util.h"
 #include "shadow_util.h"
 
-#define HIGH 0x7f12345000ULL
 #define LOW 0x7000ULL
 #define NO_ID 12345
 #define S1_INV IOMMU_HWPT_INVALIDATE_DATA_VTD_S1
@@ -174,11 +173,8 @@ static void test_dma(unsigned int width)
 	struct pgtable pt;
 	uint64_t a, b;
 
-	guest_forget(&g);
-	pt = pgtable_new(&g.mem, width);
-	a = guest_page(&g);
+	a = guest_one_page(&g, &pt, width);
 	b = guest_page(&g);
-	pgtable_map(&pt, HIGH, a, PAGE, PT_ALL);
 	pgtable_map(&pt, LOW, b, PAGE, PT_ALL);
 	pgtable_map_as(&pt, 2 * GIB, 0, PT_1G, PT_1G, PT_ALL);
 	s1 = s1_new(parent, &pt);
@@ -455,10 +451,7 @@ static void test_close(void)
 	struct pgtable pt;
 	uint64_t a;
 
-	guest_forget(&g);
-	pt = pgtable_new(&g.mem, 48);
-	a = guest_page(&g);
-	pgtable_map(&pt, HIGH, a, PAGE, PT_ALL);
+	a = guest_one_page(&g, &pt, 48);
 	s1 = s1_new(parent, &pt);
 	ok(!device_attach(dev.at, s1, NULL) && copies(&g, HIGH, a, HIGH, a),
 	   "attach");

@@ -9,7 +9,6 @@
 /* IOVAs that are no GPAs, within 39 bits, which is what QEMU's VT-d translates */
 #define LOW 0x7000ULL
 #define MIDDLE 0x80000000ULL
-#define HIGH 0x7f12345000ULL
 #define TRAFFIC_IOVA 0x6123400000ULL
 
 #define LIMIT 64
@@ -112,11 +111,8 @@ static void test_permissions(unsigned int width)
 	uint64_t a, b, readonly = gpa_at(AT_PIECES + 128 * KIB);
 	struct pgtable pt;
 
-	guest_forget(&g);
-	pt = pgtable_new(&g.mem, width);
-	a = guest_page(&g);
+	a = guest_one_page(&g, &pt, width);
 	b = guest_page(&g);
-	pgtable_map(&pt, HIGH, a, PAGE, PT_ALL);
 	pgtable_map(&pt, LOW, b, PAGE, PT_ALL & ~PT_U);
 	pgtable_map(&pt, MIDDLE, readonly, PAGE, PT_ALL);
 	ok(!bind_table(box, 0, pt.root, width), "BIND, %u bits", width);
@@ -182,10 +178,7 @@ static void test_leaves(void)
 	struct pgtable pt;
 	uint64_t a;
 
-	guest_forget(&g);
-	pt = pgtable_new(&g.mem, 48);
-	a = guest_page(&g);
-	pgtable_map(&pt, HIGH, a, PAGE, PT_ALL);
+	a = guest_one_page(&g, &pt, 48);
 	pgtable_map_as(&pt, two, gpa_at(AT_PIECES), PT_2M, PT_2M, PT_ALL);
 	pgtable_map_as(&pt, two + PT_2M, huge, PT_2M, PT_2M, PT_ALL | pat);
 	pgtable_map_as(&pt, one, 0, PT_1G, PT_1G, PT_ALL | PT_XD);
@@ -226,11 +219,8 @@ static void test_entries(unsigned int width)
 	uint64_t a, b, *entry;
 	struct pgtable pt;
 
-	guest_forget(&g);
-	pt = pgtable_new(&g.mem, width);
-	a = guest_page(&g);
+	a = guest_one_page(&g, &pt, width);
 	b = guest_page(&g);
-	pgtable_map(&pt, HIGH, a, PAGE, PT_ALL);
 	pgtable_map(&pt, MIDDLE, b, PAGE, PT_ALL);
 	entry = pgtable_entry(&pt, HIGH, 1);
 	ok(!bind_table(box, 0, pt.root, width), "BIND, %u bits", width);
@@ -265,11 +255,8 @@ static void test_caches(void)
 	uint32_t pasid = 0;
 	uint64_t a, b;
 
-	guest_forget(&g);
-	pt = pgtable_new(&g.mem, 48);
-	a = guest_page(&g);
+	a = guest_one_page(&g, &pt, 48);
 	b = guest_page(&g);
-	pgtable_map(&pt, HIGH, a, PAGE, PT_ALL);
 	ok(!bind_table(box, 0, pt.root, 48) &&
 	   !pasid_alloc(box, 1, 0xfffff, &pasid), "BIND");
 	load(&g, HIGH, a);
@@ -345,10 +332,7 @@ static void test_traffic(void)
 	struct traffic traffic;
 	struct pgtable pt;
 
-	guest_forget(&g);
-	pt = pgtable_new(&g.mem, 48);
-	a = guest_page(&g);
-	pgtable_map(&pt, HIGH, a, PAGE, PT_ALL);
+	a = guest_one_page(&g, &pt, 48);
 	traffic_open(&traffic, &g);
 	pgtable_map(&pt, TRAFFIC_IOVA, TRAFFIC_GPA, 2 * PAGE, PT_ALL);
 	ok(!bind_table(box, 0, pt.root, 48), "BIND, with two devices");

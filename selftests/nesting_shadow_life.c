@@ -9,7 +9,6 @@
 
 #include "shadow_util.h"
 
-#define HIGH 0x7f12345000ULL
 #define SHARED_GPA 0x40000000ULL
 #define LIMIT 8
 
@@ -36,18 +35,6 @@ static void thread_start(pthread_t *thread, void *(*fn)(void *arg), void *arg)
 		bail("pthread_create");
 }
 
-/* A table that leads HIGH to the page that is returned, which is data */
-static uint64_t one_page(struct pgtable *pt)
-{
-	uint64_t a;
-
-	guest_forget(&g);
-	*pt = pgtable_new(&g.mem, 48);
-	a = guest_page(&g);
-	pgtable_map(pt, HIGH, a, PAGE, PT_ALL);
-	return a;
-}
-
 static int bind_at(const struct pgtable *pt)
 {
 	return bind_table(g.dev.container, 0, pt->root, pt->width);
@@ -57,7 +44,7 @@ static int bind_at(const struct pgtable *pt)
 static bool all_works(void)
 {
 	struct pgtable pt;
-	uint64_t a = one_page(&pt);
+	uint64_t a = guest_one_page(&g, &pt, 48);
 
 	return copies(&g, a, a, GUEST_GPA + AT_HUGE, GUEST_GPA + AT_HUGE) &&
 	       !bind_at(&pt) && copies(&g, HIGH, a, HIGH, a) &&
@@ -74,14 +61,14 @@ static void test_close(void)
 	uint64_t a;
 
 	guest_open(&g);
-	a = one_page(&pt);
+	a = guest_one_page(&g, &pt, 48);
 	ok(!bind_at(&pt) && copies(&g, HIGH, a, HIGH, a), "BIND");
 	guest_close(&g);
 	ok(shadow_nothing_left(), "close: nothing is left");
 
 	/* The device file is what goes last. */
 	guest_open(&g);
-	a = one_page(&pt);
+	a = guest_one_page(&g, &pt, 48);
 	ok(!bind_at(&pt), "BIND");
 	close(g.dev.container);
 	ok(copies(&g, HIGH, a, HIGH, a),
@@ -91,7 +78,7 @@ static void test_close(void)
 
 	/* A transfer that nobody waits for */
 	guest_open(&g);
-	a = one_page(&pt);
+	a = guest_one_page(&g, &pt, 48);
 	ok(!bind_at(&pt), "BIND");
 	load(&g, HIGH, a);
 	guest_note(&g);
@@ -134,7 +121,7 @@ static void victim(int ready, bool binds)
 	pthread_t thread;
 
 	guest_open(&g);
-	one_page(&pt);
+	guest_one_page(&g, &pt, 48);
 	if (bind_at(&pt))
 		_exit(3);
 	thread_start(&thread, churn_thread, &pt);
@@ -220,7 +207,7 @@ static void test_two(bool share)
 	share_domains(share);
 	guest_open(&g);
 	two = second_guest();
-	a = one_page(&pt);
+	a = guest_one_page(&g, &pt, 48);
 	b = guest_page(&g);
 	ok(both_do(&two, a, a), "two groups, %s", how);
 	ok(!bind_at(&pt) && both_do(&two, HIGH, a), "BIND: both");
@@ -265,7 +252,7 @@ static void test_late(void)
 
 	share_domains(false);
 	guest_open(&g);
-	a = one_page(&pt);
+	a = guest_one_page(&g, &pt, 48);
 	pgtable_map(&pt, HIGH + PAGE, GUEST_GPA + AT_HUGE, 10 * PAGE, PT_ALL);
 	ok(!bind_at(&pt) && copies(&g, HIGH, a, HIGH + PAGE, GUEST_GPA + AT_HUGE),
 	   "BIND");
@@ -320,7 +307,7 @@ static void test_fork(void)
 	pid_t pid;
 
 	guest_open(&g);
-	a = one_page(&pt);
+	a = guest_one_page(&g, &pt, 48);
 	b = guest_page(&g);
 	ok(!bind_at(&pt) && copies(&g, HIGH, a, HIGH, a), "BIND");
 	pid = fork_child();
@@ -361,7 +348,7 @@ static void test_orphan(void)
 	pid = fork_child();
 	if (!pid) {
 		guest_open(&g);
-		a = one_page(&pt);
+		a = guest_one_page(&g, &pt, 48);
 		b = guest_page(&g);
 		must(!bind_at(&pt) && copies(&g, HIGH, a, HIGH, a));
 		pid = fork();

@@ -12,6 +12,22 @@
 
 #include "vfio_util.h"
 
+/* What this project has, and type1 has not: those with an argument */
+static const unsigned int nesting_commands[] = {
+	VFIO_IOMMU_PASID_REQUEST, VFIO_IOMMU_SET_PASID_QUOTA, VFIO_IOMMU_BIND,
+	VFIO_IOMMU_CACHE_INVALIDATE, IOMMU_NESTING_FAULT_ALLOC,
+};
+
+#define NESTING_COMMANDS (sizeof(nesting_commands) / sizeof(*nesting_commands))
+
+static inline bool is_nesting_command(uint64_t cmd)
+{
+	for (unsigned int i = 0; i != NESTING_COMMANDS; i++)
+		if (nesting_commands[i] == cmd)
+			return true;
+	return cmd == VFIO_NESTING_GET_IOMMU_UAPI_VERSION;
+}
+
 /* iommufd.ko's parameter; holds for what comes next */
 static inline void nesting_allow(bool on)
 {

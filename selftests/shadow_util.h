@@ -24,6 +24,8 @@
 #define AT_HUGE (2 * MIB)	/* a huge page */
 #define AT_PIECES (4 * MIB)	/* several mappings, and holes */
 #define AT_OUTSIDE (6 * MIB)	/* no mapping */
+/* An address of the guest's; its index is another one in each table */
+#define HIGH 0x7f12345000ULL
 
 #define SHADOW_EVENTS "/sys/kernel/debug/iommufd/nesting"
 #define SHADOW_LIMIT "/sys/module/iommufd/parameters/shadow_entries"
@@ -145,6 +147,19 @@ static inline uint64_t guest_page(struct guest *g)
 static inline void guest_forget(struct guest *g)
 {
 	g->mem.used = 0;
+}
+
+/* From the start again: a table that leads HIGH to the page that is returned */
+static inline uint64_t guest_one_page(struct guest *g, struct pgtable *pt,
+				      unsigned int width)
+{
+	uint64_t gpa;
+
+	guest_forget(g);
+	*pt = pgtable_new(&g->mem, width);
+	gpa = guest_page(g);
+	pgtable_map(pt, HIGH, gpa, PAGE, PT_ALL);
+	return gpa;
 }
 
 /* ------------------------------------------------------------------ */
