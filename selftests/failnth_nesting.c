@@ -114,7 +114,7 @@ static long step_close_bound(void)
 {
 	bound = false;
 	bound_pasid = false;
-	return try_close(&group);
+	return step_close_group();
 }
 
 static long step_set_iommu(void)

@@ -2,11 +2,10 @@
 /*
  * For tests of an ABI, number by number: what is compared with literal values.
  */
-#ifndef LAYOUT_UTIL_H
-#define LAYOUT_UTIL_H
+#ifndef SELFTESTS_LAYOUT_UTIL_H
+#define SELFTESTS_LAYOUT_UTIL_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "tap.h"
 
